@@ -1,0 +1,33 @@
+// Checks a derivative against central differences: for the user's own functions and primitives.
+#pragma once
+
+#include <gradtape/transforms.hpp>
+
+#include <functional>
+
+namespace gradtape {
+
+struct CheckOptions {
+    double relative = 1e-6;   ///< allowed |difference| relative to max(|gradient|, |numeric|)
+    double absolute = 1e-8;   ///< and in absolute terms
+    double step = 1e-5;       ///< of the central difference, times max(1, |x|)
+    int order = 2;            ///< 1: the gradient; 2: also the gradient of a random combination of it
+    std::uint64_t seed = 1;   ///< of the random cotangents
+};
+
+/// What was found. Converts to true where every element agreed.
+struct CheckResult {
+    bool ok = true;
+    double worst = 0;        ///< largest difference, relative to the tolerance
+    std::string report;      ///< "order 1, x0[3]: gradient 1.25, numeric 2.5 (difference …, allowed …, step …)"
+    explicit operator bool() const noexcept { return ok; }
+};
+
+/// Compares the gradient of `function` (any shape of result) with central differences, element by element, at float64
+/// points `at`. Never throws for a wrong derivative: it reports the worst element, by how much, and at which step.
+CheckResult check_gradient(const std::function<Node(std::span<const Node>)>& function, std::span<const Tensor> at,
+                           const CheckOptions& options = {});
+CheckResult check_gradient(const std::function<Node(std::span<const Node>)>& function,
+                           std::initializer_list<Tensor> at, const CheckOptions& options = {});
+
+}  // namespace gradtape

@@ -1,0 +1,184 @@
+// The operations. Names and broadcasting follow NumPy; every result is recorded on its operands' tape.
+//
+// Two-operand functions take numbers on either side (`2.0 * x`, `maximum(x, 0)`). Operands of unlike shape are
+// broadcast; of unlike dtype are refused (DTypeError): write `cast`. Below, z̄ is the cotangent of the result and
+// x̄ = … the rule. "Edge" lines say what happens at kinks and poles; docs/numerics.md gives the reasons.
+#pragma once
+
+#include <gradtape/tape.hpp>
+
+#include <span>
+
+namespace gradtape {
+
+/// Which axes a reduction runs over: none given means all. Negative axes count from the end.
+class Axes {
+public:
+    Axes() = default;
+    Axes(int axis) : list_{axis}, all_(false) {}
+    Axes(std::initializer_list<std::int64_t> axes) : list_(axes), all_(false) {}
+    Axes(const Shape& axes) : list_(axes), all_(false) {}
+    bool all() const noexcept { return all_; }
+    const Shape& list() const noexcept { return list_; }
+
+private:
+    Shape list_;
+    bool all_ = true;
+};
+
+// ---- arithmetic: float32, float64, int64 -----------------------------------------------------------------
+
+/// z = x + y. x̄ = ȳ = z̄.
+Node add(Operand x, Operand y);
+/// z = x − y. x̄ = z̄, ȳ = −z̄.
+Node subtract(Operand x, Operand y);
+/// z = x y. x̄ = z̄ y, ȳ = z̄ x.
+Node multiply(Operand x, Operand y);
+/// z = x / y; floating only. x̄ = z̄ / y, ȳ = −z̄ z / y. Edge: a zero cotangent stays zero where y = 0.
+Node divide(Operand x, Operand y);
+/// z = −x.
+Node negative(Operand x);
+/// z = x^y; floating only. x̄ = z̄ y x^(y−1), ȳ = z̄ x^y log x.
+/// Edges: at (0, 0) both are 0; ∂/∂y at (0, y>0) is 0, at (0, y<0) is −inf; x < 0 with non-integer y is NaN.
+Node power(Operand x, Operand y);
+/// z = x². x̄ = 2 z̄ x.
+Node square(Operand x);
+/// z = x y, but 0 wherever y = 0, even where x is infinite or NaN: what the rules use so that a zero cotangent
+/// stays zero through a pole. x̄ = the same with z̄ for x; ȳ = z̄ x (0 where z̄ = 0).
+Node multiply_no_nan(Operand x, Operand y);
+
+// ---- elementwise functions: float32, float64 --------------------------------------------------------------
+
+/// z = √x. x̄ = z̄ / 2z. Edge: at 0 inf for z̄ ≠ 0, and 0 for z̄ = 0.
+Node sqrt(Operand x);
+/// z = 1/√x. x̄ = −z̄ z³/2. Edge: −inf at 0.
+Node rsqrt(Operand x);
+/// z = 1/x. x̄ = −z̄ z². Edge: −inf at 0.
+Node reciprocal(Operand x);
+/// z = eˣ.
+Node exp(Operand x);
+/// z = eˣ − 1, accurate near 0.
+Node expm1(Operand x);
+/// z = log x. x̄ = z̄ / x. Edge: at 0 inf for z̄ ≠ 0, and 0 for z̄ = 0.
+Node log(Operand x);
+/// z = log(1 + x), accurate near 0.
+Node log1p(Operand x);
+Node sin(Operand x);
+Node cos(Operand x);
+Node tan(Operand x);
+Node tanh(Operand x);
+/// z = 1 / (1 + e^−x). x̄ = z̄ z (1 − z). For a slope k write `sigmoid(k * x)`.
+Node sigmoid(Operand x);
+/// z = log(1 + eˣ) = max(x, 0) + log1p(e^−|x|), so it never overflows. x̄ = z̄ sigmoid(x).
+Node softplus(Operand x);
+/// z = −softplus(−x): log of the sigmoid. x̄ = z̄ sigmoid(−x).
+Node log_sigmoid(Operand x);
+/// z = max(x, 0). Edge: derivative 0 at 0; relu(NaN) is NaN.
+Node relu(Operand x);
+/// z = |x|. Edge: derivative 0 at 0. Also int64.
+Node abs(Operand x);
+/// z = −1, 0 or 1; NaN of NaN. Derivative 0. Also int64.
+Node sign(Operand x);
+/// The larger; NaN if either is. Edge: a tie gives each half the cotangent, or none where one side is a constant.
+Node maximum(Operand x, Operand y);
+/// The smaller; as maximum.
+Node minimum(Operand x, Operand y);
+/// min(max(x, low), high). Edge: derivative 1 at the bounds. ValueError where low > high.
+Node clamp(Operand x, double low, double high);
+/// x log y, and 0 where x = 0. x̄ = z̄ log y, ȳ = z̄ x / y.
+Node xlogy(Operand x, Operand y);
+
+// ---- selection, comparison, logic, dtype ------------------------------------------------------------------
+
+/// Elementwise condition ? x : y. The unselected side receives exactly 0.
+Node where(Operand condition, Operand x, Operand y);
+/// Comparisons: boolean results, no derivative. Operands of one dtype.
+Node equal(Operand x, Operand y);
+Node not_equal(Operand x, Operand y);
+Node less(Operand x, Operand y);
+Node less_equal(Operand x, Operand y);
+Node greater(Operand x, Operand y);
+Node greater_equal(Operand x, Operand y);
+/// Logic on booleans.
+Node logical_and(Operand x, Operand y);
+Node logical_or(Operand x, Operand y);
+Node logical_not(Operand x);
+/// x converted to `dtype`, as static_cast does (to boolean: x ≠ 0; to int64: towards zero, saturating, NaN → 0).
+/// Derivative: z̄ cast back where both are floating; none through int64 or boolean.
+Node cast(Operand x, DType dtype);
+/// z = x, with derivative 0.
+Node stop_gradient(Operand x);
+
+// ---- reductions: over `axes`, all of them by default; keepdims keeps reduced axes with extent 1 ------------
+
+/// Σ x. Pairwise over a fixed tree: accurate, and the same bits for any block size and thread count. Empty: 0.
+Node sum(Operand x, Axes axes = {}, bool keepdims = false);
+/// Σ x / count. Empty: NaN. Floating only.
+Node mean(Operand x, Axes axes = {}, bool keepdims = false);
+/// Π x. x̄ by products of the other elements (exact with zeros). Empty: 1.
+Node prod(Operand x, Axes axes = {}, bool keepdims = false);
+/// Largest element; NaN if any is. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.
+Node max(Operand x, Axes axes = {}, bool keepdims = false);
+/// Smallest element; as max.
+Node min(Operand x, Axes axes = {}, bool keepdims = false);
+/// log Σ eˣ, shifted by the maximum. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0.
+Node logsumexp(Operand x, Axes axes = {}, bool keepdims = false);
+/// eˣ / Σ eˣ along one axis. x̄ = z (z̄ − Σ z̄ z). Edge: a row of −inf gives 0.
+Node softmax(Operand x, int axis = -1);
+/// x − logsumexp(x) along one axis. x̄ = z̄ − e^z Σ z̄.
+Node log_softmax(Operand x, int axis = -1);
+
+// ---- shape -------------------------------------------------------------------------------------------------
+
+/// NumPy broadcasting to `shape`. x̄ = sum_to(z̄, x.shape).
+Node broadcast_to(Operand x, const Shape& shape);
+/// Sums x over the axes that broadcasting from `shape` would have added. The reverse of broadcast_to.
+Node sum_to(Operand x, const Shape& shape);
+/// The same elements in another shape; one extent may be −1.
+Node reshape(Operand x, const Shape& shape);
+/// Axes reversed, or permuted: result axis i is x's axis permutation[i].
+Node transpose(Operand x);
+Node transpose(Operand x, const Shape& permutation);
+
+/// One axis of a slice: start, stop, step as in Python (negative counts from the end; step ≠ 0 may be negative).
+struct Range {
+    std::optional<std::int64_t> start{};
+    std::optional<std::int64_t> stop{};
+    std::int64_t step = 1;
+};
+/// x[start:stop:step, …]; axes not listed are taken whole. x̄ = z̄ scattered into zeros.
+Node slice(Operand x, std::initializer_list<Range> ranges);
+Node slice(Operand x, std::span<const Range> ranges);
+/// Joins tensors along an axis they may differ in.
+Node concatenate(std::span<const Node> parts, int axis = 0, Where where = Where::here());
+Node concatenate(std::initializer_list<Node> parts, int axis = 0, Where where = Where::here());
+/// Joins tensors of one shape along a new axis.
+Node stack(std::span<const Node> parts, int axis = 0, Where where = Where::here());
+Node stack(std::initializer_list<Node> parts, int axis = 0, Where where = Where::here());
+/// `before[i]` and `after[i]` elements of `value` around axis i.
+Node pad(Operand x, const Shape& before, const Shape& after, double value = 0.0);
+
+// ---- linear algebra ----------------------------------------------------------------------------------------
+
+struct Transposed {
+    bool x = false;
+    bool y = false;
+};
+/// Matrix product as NumPy's `@`: (…, m, k) (…, k, n) → (…, m, n), leading axes broadcast; a vector on the left is a
+/// row, on the right a column. `Transposed` swaps the last two axes of an operand first, without a copy.
+/// x̄ = z̄ yᵀ, ȳ = xᵀ z̄ (Giles 2008, 2.2.2). Floating only.
+Node matmul(Operand x, Operand y, Transposed transposed = {});
+
+// ---- operators ---------------------------------------------------------------------------------------------
+
+inline Node operator+(Operand x, Operand y) { return add(x, y); }
+inline Node operator-(Operand x, Operand y) { return subtract(x, y); }
+inline Node operator*(Operand x, Operand y) { return multiply(x, y); }
+inline Node operator/(Operand x, Operand y) { return divide(x, y); }
+inline Node operator-(Operand x) { return negative(x); }
+inline Node operator<(Operand x, Operand y) { return less(x, y); }
+inline Node operator<=(Operand x, Operand y) { return less_equal(x, y); }
+inline Node operator>(Operand x, Operand y) { return greater(x, y); }
+inline Node operator>=(Operand x, Operand y) { return greater_equal(x, y); }
+
+}  // namespace gradtape

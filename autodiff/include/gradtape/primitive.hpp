@@ -1,0 +1,150 @@
+// What a primitive is, and how to define one outside the library.
+#pragma once
+
+#include <gradtape/ops.hpp>
+
+#include <functional>
+#include <string_view>
+#include <variant>
+
+namespace gradtape {
+
+/// A named setting of one instruction: axes, flags, bounds. Compared by value, doubles by their bits.
+struct Attribute {
+    using Value = std::variant<bool, std::int64_t, double, DType, Shape>;
+    const char* name = "";
+    Value value;
+    friend bool operator==(const Attribute& a, const Attribute& b);
+};
+
+/// An instruction's attributes: an immutable value; empty costs nothing.
+class Attributes {
+public:
+    static constexpr std::size_t max = 4;
+
+    Attributes() = default;
+    Attributes(std::initializer_list<Attribute> attributes);
+    /// The attribute `name`; ValueError where it is missing or of another type.
+    template <class T>
+    const T& get(std::string_view name) const;
+    std::span<const Attribute> list() const noexcept;
+    friend bool operator==(const Attributes& a, const Attributes& b);
+    std::size_t hash() const noexcept;
+
+private:
+    const Attribute::Value& find(std::string_view name) const;
+    struct List {
+        Attribute items[max];
+        std::size_t count = 0;
+    };
+    std::shared_ptr<const List> list_;
+};
+
+/// What a shape rule sees, and how it refuses.
+struct ShapeCall {
+    std::span<const Type> operands;
+    const Attributes& attributes;
+    const char* primitive;
+    Where where;
+
+    const Type& operator[](std::size_t i) const { return operands[i]; }
+    [[noreturn]] void refuse(const std::string& problem, std::optional<int> axis = {}) const;
+    [[noreturn]] void refuse_dtype(const std::string& problem) const;
+};
+
+/// What a kernel sees: contiguous, 64-byte aligned buffers, padded to whole 64-byte blocks.
+struct KernelCall {
+    struct In {
+        const void* data;
+        const Type* type;
+    };
+    std::span<const In> inputs;
+    void* output;
+    const Type& type;
+    const Attributes& attributes;
+
+    template <class T>
+    std::span<const T> input(std::size_t i) const {
+        return {static_cast<const T*>(inputs[i].data), std::size_t(inputs[i].type->shape.elements())};
+    }
+    template <class T>
+    std::span<T> result() const {
+        return {static_cast<T*>(output), std::size_t(type.shape.elements())};
+    }
+};
+
+/// What a derivative rule sees: the instruction's operands and attributes.
+struct Operands {
+    std::span<const Node> nodes;
+    const Attributes& attributes;
+    std::size_t index;       ///< the operand the rule is asked about
+    std::uint8_t constants;  ///< bit i: operand i (of the first eight) is a constant leaf
+
+    Node operator[](std::size_t i) const { return nodes[i]; }
+    std::size_t count() const noexcept { return nodes.size(); }
+    bool is_constant(std::size_t i) const noexcept { return i < 8 && (constants >> i & 1); }
+};
+
+using ShapeRule = Type (*)(const ShapeCall&);
+using Kernel = void (*)(const KernelCall&);
+/// Reverse: the cotangent of operand x.index, given the result z and its cotangent. A default-made Node is zero.
+using VjpRule = Node (*)(const Operands& x, Node z, Node z_bar);
+/// Forward: what the tangent of operand x.index adds to the result's tangent.
+using JvpRule = Node (*)(const Operands& x, Node z, Node x_dot);
+
+namespace detail {
+/// One operand's stream in an elementwise loop: `step` is 1, or 0 for a value repeated in a 64-byte block.
+struct Stream {
+    const void* data;
+    std::size_t step;
+};
+using Loop = void (*)(std::size_t count, const Stream* inputs, void* output, const Attributes& attributes);
+}  // namespace detail
+
+/// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
+struct Domain {
+    double low = -2, high = 2;
+    double kink = 0, gap = 0;
+};
+
+/// One primitive: everything the library knows about it. Facts are fields; nothing about a primitive is kept elsewhere.
+struct Primitive {
+    static constexpr int variadic = -1;
+
+    const char* name = "";
+    int arity = 0;                        ///< number of operands, or `variadic`
+    ShapeRule shape = nullptr;            ///< result type from operand types; throws where they do not fit
+    Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
+    detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of the first operand (last for `where`)
+    std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
+    bool loop_by_result = false;          ///< cast: picked by the result's dtype as well
+    VjpRule vjp[3] = {};                  ///< by operand; the last given one serves all further operands
+    JvpRule jvp[3] = {};
+    bool elementwise = false;             ///< result element i depends on element i of the operands only
+    bool commutative = false;
+    bool in_place = false;                ///< the result may take the place of an operand of its size
+    bool linear = false;                  ///< in all operands together: jvp applies the primitive to tangents
+    bool multilinear = false;             ///< in each operand: jvp replaces one operand by its tangent
+    bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here
+    bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
+    bool leaf = false;
+    Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
+};
+
+/// Records a primitive of the user's: checks, computes, returns the result's node. `primitive` must outlive every
+/// program that uses it (make it a static constant).
+Node apply(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes = {},
+           Where where = Where::here());
+Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes = {},
+           Where where = Where::here());
+
+/// The library's own primitives, for tools and tests.
+std::span<const Primitive* const> primitive_table();
+
+template <class T>
+const T& Attributes::get(std::string_view name) const {
+    if (const T* value = std::get_if<T>(&find(name))) return *value;
+    throw ValueError("attribute '" + std::string(name) + "' has another type", {});
+}
+
+}  // namespace gradtape

@@ -1,0 +1,38 @@
+// A recorded program: what the tape holds, to be read by people and by passes.
+#pragma once
+
+#include <gradtape/tape.hpp>
+
+#include <string>
+
+namespace gradtape {
+
+/// A copy of a tape's instructions, with named results. A value type.
+class Program {
+public:
+    /// All that `tape` recorded so far; `outputs` are its results.
+    Program(const Tape& tape, std::span<const Node> outputs);
+    Program(const Tape& tape, std::initializer_list<Node> outputs);
+    ~Program();
+    Program(const Program&);
+    Program(Program&&) noexcept;
+    Program& operator=(Program) noexcept;
+
+    std::size_t size() const noexcept;
+
+    struct Body;  ///< instructions; known to the library only
+    const Body& body() const noexcept { return *body_; }
+
+private:
+    std::unique_ptr<Body> body_;
+};
+
+/// The text form; docs/program_text.md gives its grammar.
+std::string to_text(const Program& program);
+/// A Graphviz digraph.
+std::string to_dot(const Program& program);
+/// Checks every rule a program must keep (operands come before use, types agree with the shape rules, outputs exist).
+/// Throws Error naming the first instruction that breaks one.
+void verify(const Program& program);
+
+}  // namespace gradtape

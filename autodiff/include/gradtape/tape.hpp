@@ -1,0 +1,94 @@
+// The tape: records operations while it computes them.
+#pragma once
+
+#include <gradtape/tensor.hpp>
+
+namespace gradtape {
+
+namespace detail {
+class Recorder;
+}
+class Program;
+class Tape;
+
+/// A handle to one value on a tape. Cheap to copy; valid until its tape is cleared or destroyed.
+class Node {
+public:
+    Node() = default;
+
+    DType dtype() const { return type().dtype; }
+    const Shape& shape() const { return type().shape; }
+    const Type& type() const;
+    /// The value, computed already. Shares the tape's memory without a copy, and stays valid when the tape is gone.
+    Tensor value() const;
+    /// The value of a node with one element, as double. ShapeError otherwise.
+    double item(Where where = Where::here()) const;
+
+    /// Position on the tape: %index in printed programs.
+    std::uint32_t index() const noexcept { return index_; }
+    /// False for a default-made node.
+    explicit operator bool() const noexcept { return recorder_ != nullptr; }
+    bool on(const Tape& tape) const noexcept;
+
+private:
+    friend class detail::Recorder;
+    Node(detail::Recorder* recorder, std::uint32_t index, std::uint32_t generation)
+        : recorder_(recorder), index_(index), generation_(generation) {}
+
+    detail::Recorder* recorder_ = nullptr;
+    std::uint32_t index_ = 0;
+    std::uint32_t generation_ = 0;
+};
+
+/// A linear program of tensor primitives, executed eagerly while it is recorded.
+/// Not for use by several threads at once; a tape for each thread is fine.
+class Tape {
+public:
+    Tape();
+    ~Tape();
+    Tape(Tape&&) noexcept;
+    Tape& operator=(Tape&&) noexcept;
+
+    /// A leaf that is bound to a new value at each replay.
+    Node input(const Tensor& value, Where where = Where::here());
+    /// A leaf that is trained.
+    Node parameter(const Tensor& value, Where where = Where::here());
+    /// A leaf whose value is part of the program.
+    Node constant(const Tensor& value, Where where = Where::here());
+    /// A constant of one value in every element; nothing is stored per element.
+    Node full(const Shape& shape, double value, DType dtype = DType::float64, Where where = Where::here());
+
+    /// Number of instructions recorded so far.
+    std::size_t size() const noexcept;
+    /// Forgets everything. Nodes become stale (using one throws TapeError); tensors taken out stay valid;
+    /// the memory is kept for the next recording.
+    void clear();
+    /// Bytes of memory the tape holds for values.
+    std::size_t bytes() const noexcept;
+
+private:
+    friend class Node;
+    friend class detail::Recorder;
+    std::unique_ptr<detail::Recorder> recorder_;
+};
+
+/// What an operation takes: a node, or a number that becomes a constant of the other operand's type.
+/// Remembers the source line of the call.
+class Operand {
+public:
+    Operand(Node node, Where where = Where::here()) : node_(node), where_(where) {}
+    Operand(double number, Where where = Where::here()) : number_(number), where_(where) {}
+    Operand(int number, Where where = Where::here()) : number_(number), where_(where) {}
+
+    const Node& node() const noexcept { return node_; }
+    bool is_number() const noexcept { return !node_; }
+    double number() const noexcept { return number_; }
+    Where where() const noexcept { return where_; }
+
+private:
+    Node node_;
+    double number_ = 0;
+    Where where_;
+};
+
+}  // namespace gradtape

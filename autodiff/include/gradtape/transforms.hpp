@@ -1,0 +1,49 @@
+// Derivatives: each function reads the recorded program and records more of it, so results can be differentiated again.
+#pragma once
+
+#include <gradtape/ops.hpp>
+
+namespace gradtape {
+
+/// ∂y/∂x for each x of `wrt`, for a y of one element; results have the shapes of `wrt`.
+/// An x that y does not depend on gets zeros. ShapeError where y has not exactly one element;
+/// NotDifferentiable where y or an x is int64 or boolean, or a primitive on the way has no rule.
+std::vector<Node> grad(Node y, std::span<const Node> wrt, Where where = Where::here());
+std::vector<Node> grad(Node y, std::initializer_list<Node> wrt, Where where = Where::here());
+Node grad(Node y, Node wrt, Where where = Where::here());
+
+/// Reverse mode: x̄ = Σ ȳᵢ ∂yᵢ/∂x for each x of `wrt`. A default-made Node among `cotangents` stands for zero.
+std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::span<const Node> cotangents,
+                      Where where = Where::here());
+Node vjp(Node y, Node wrt, Node cotangent, Where where = Where::here());
+
+/// Forward mode: ẏ = Σ ∂y/∂xᵢ ẋᵢ for each y. A default-made Node among `tangents` stands for zero.
+std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::span<const Node> tangents,
+                      Where where = Where::here());
+Node jvp(Node y, Node wrt, Node tangent, Where where = Where::here());
+
+/// Hessian-vector product: ∂(∂y/∂x · v)/∂x, forward over reverse.
+Node hvp(Node y, Node wrt, Node v, Where where = Where::here());
+
+/// A function's value and gradients, recorded on a tape of its own:
+/// `auto [value, gradients] = value_and_grad([](auto& x) { return sum(x[0] * x[1]); }, {a, b});`
+struct ValueAndGrad {
+    Tensor value;
+    std::vector<Tensor> gradients;
+};
+template <class Function>
+ValueAndGrad value_and_grad(Function&& function, std::span<const Tensor> at) {
+    Tape tape;
+    std::vector<Node> x;
+    for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor));
+    const Node y = function(std::span<const Node>(x));
+    ValueAndGrad result{y.value(), {}};
+    for (Node g : grad(y, x)) result.gradients.push_back(g.value());
+    return result;
+}
+template <class Function>
+ValueAndGrad value_and_grad(Function&& function, std::initializer_list<Tensor> at) {
+    return value_and_grad(function, std::span<const Tensor>(at.begin(), at.size()));
+}
+
+}  // namespace gradtape

@@ -1,0 +1,95 @@
+// Texts of errors, shapes, types and tensors.
+#include <gradtape/error.hpp>
+#include <gradtape/tensor.hpp>
+
+#include <charconv>
+
+namespace gradtape {
+namespace {
+
+std::string message(const std::string& problem, const ErrorFacts& facts) {
+    std::string text;
+    if (!facts.primitive.empty()) text += "[" + facts.primitive + "] ";
+    text += problem;
+    if (facts.where.file) text += " (" + to_string(facts.where) + ")";
+    return text;
+}
+
+/// The shortest text that reads back as the same number.
+std::string number(double value, DType dtype) {
+    char text[32];
+    const auto end = dtype == DType::float32 ? std::to_chars(text, text + sizeof text, float(value)).ptr
+                                             : std::to_chars(text, text + sizeof text, value).ptr;
+    return {text, end};
+}
+
+std::string element(const Tensor& tensor, std::size_t i) {
+    switch (tensor.dtype()) {
+        case DType::float32: return number(tensor.data<float>()[i], DType::float32);
+        case DType::float64: return number(tensor.data<double>()[i], DType::float64);
+        case DType::int64: return std::to_string(tensor.data<std::int64_t>()[i]);
+        default: return tensor.data<bool>()[i] ? "true" : "false";
+    }
+}
+
+}  // namespace
+
+Error::Error(const std::string& problem, ErrorFacts facts)
+    : std::runtime_error(message(problem, facts)), facts_(std::move(facts)) {}
+
+std::string to_string(Where where) {
+    if (!where.file) return {};
+    const std::string path = where.file;
+    return path.substr(path.find_last_of('/') + 1) + ":" + std::to_string(where.line);
+}
+
+void Shape::too_many_axes() {
+    throw ShapeError("more than " + std::to_string(max_rank) + " axes", {"shape", {}, {}, {}});
+}
+
+const char* to_string(DType dtype) noexcept {
+    switch (dtype) {
+        case DType::float32: return "float32";
+        case DType::float64: return "float64";
+        case DType::int64: return "int64";
+        default: return "boolean";
+    }
+}
+
+std::string to_string(const Shape& shape) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        if (i) text += ", ";
+        text += std::to_string(shape[i]);
+    }
+    return text + (shape.rank() == 1 ? ",)" : ")");
+}
+
+std::string to_string(const Type& type) { return to_string(type.dtype) + to_string(type.shape); }
+
+std::string to_string(const Tensor& tensor) {
+    constexpr std::size_t most = 64;  // elements printed
+    const auto& shape = tensor.shape();
+    const std::size_t count = std::size_t(tensor.elements());
+    std::string text = to_string(tensor.type()) + " ";
+    if (count == 0) return text + "[]";
+    for (std::size_t i = 0; i < count; ++i) {
+        // Brackets open and close where an index of a leading axis changes.
+        std::size_t opens = 0, run = 1;
+        for (std::size_t axis = shape.rank(); axis-- > 0;) {
+            run *= std::size_t(shape[axis]);
+            if (i % run == 0) ++opens;
+        }
+        if (i) text += (opens ? "], [" : ", ");
+        if (i && opens > 1) text.insert(text.size() - 3, opens - 1, ']');
+        text.append(i ? (opens > 1 ? opens - 1 : 0) : opens, '[');
+        if (i == most && count > 2 * most) {
+            text += "…";
+            return text + std::string(shape.rank(), ']');
+        }
+        text += element(tensor, i);
+    }
+    return text + std::string(shape.rank(), ']');
+}
+
+}  // namespace gradtape
