@@ -1,0 +1,165 @@
+// Times gradtape, libtorch and hand-written code on the same works. tests/perf/run builds and starts it.
+#include "hand.hpp"
+#include "measure.hpp"
+#include "ours.hpp"
+#include "report.hpp"
+#include "torch_peer.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+namespace {
+
+using namespace perf;
+
+struct Options {
+    std::string json, only;
+    int rounds = 51;
+    double compile_us = 0;  ///< of compile_time_user.cpp, measured by tests/perf/run
+};
+
+/// A work: who does it, what it is held against, and how many units one run has.
+struct Work {
+    std::string name;
+    Contender ours, libtorch, limit;
+    Contender check;  ///< computes the whole where the limit is only part of the work; not timed
+    Against against = Against::limit;
+    std::optional<double> target;
+    double units = 1;
+    double tolerance = 1e-4;            ///< of the largest result; float unless said
+    std::optional<double> bound_us;     ///< a limit that is a number, not code
+};
+
+Line measure(const Work& work, int rounds) {
+    const auto available = [](std::initializer_list<const Contender*> list) {
+        std::vector<const Contender*> found;
+        for (const Contender* c : list)
+            if (*c) found.push_back(c);
+        return found;
+    };
+    require_agreement(work.name, available({&work.check, &work.limit, &work.ours, &work.libtorch}), work.tolerance);
+    const auto medians = interleaved_medians(available({&work.ours, &work.libtorch, &work.limit}), rounds);
+    Line line{work.name, medians[0] / work.units, {}, work.bound_us, work.target, work.against};
+    std::size_t next = 1;
+    if (work.libtorch) line.libtorch_us = medians[next++] / work.units;
+    if (work.limit) line.limit_us = medians[next] / work.units;
+    return line;
+}
+
+Work post(int hidden) {
+    const PostProblem p = post_problem(hidden);
+    return {.name = "post's 3-" + std::to_string(hidden) + "-1 training step, batch 10, double", .ours = ours_post(p),
+            .libtorch = torch_post(p), .limit = hand_post(p), .check = {}, .against = Against::libtorch, .target = 15,
+            .tolerance = 1e-12, .bound_us = {}};
+}
+
+Work by_hand(int hidden) {
+    const PostProblem p = post_problem(hidden);
+    return {.name = "the same step by explicit_backprop, 3-" + std::to_string(hidden) + "-1", .ours = explicit_post(p),
+            .libtorch = {}, .limit = hand_post(p), .check = {}, .target = {}, .tolerance = 1e-12, .bound_us = {}};
+}
+
+Work mlp(std::vector<int> widths, int batch, std::optional<double> target) {
+    std::string name = "MLP ";
+    for (std::size_t i = 0; i < widths.size(); ++i) name += (i > 0 ? "-" : "") + std::to_string(widths[i]);
+    const MlpProblem p = mlp_problem(std::move(widths), batch);
+    const HandMlp hand = hand_mlp(p);
+    return {.name = name + " training step, batch " + std::to_string(batch) + ", float", .ours = ours_mlp(p),
+            .libtorch = torch_mlp(p), .limit = hand.products, .check = hand.step, .target = target, .bound_us = {}};
+}
+
+Work chain(bool all) {
+    const ChainProblem p = chain_problem(2000, 16, all);
+    const std::string leaves = all ? "for 3 leaves" : "for 1 leaf";
+    return {.name = "elementwise node, n = 16, record and reverse " + leaves, .ours = ours_chain(p),
+            .libtorch = torch_chain(p), .limit = {}, .check = hand_chain(p),
+            .target = all ? std::optional<double>() : 1.0, .units = 2000, .tolerance = 1e-3, .bound_us = 0.5};
+}
+
+Work fused() {
+    const std::vector<float> x = numbers(1'000'000);
+    return {.name = "sum(tanh x sigmoid x + exp(-x^2)/2) and gradient, 1e6 floats", .ours = ours_fused(x),
+            .libtorch = torch_fused(x), .limit = hand_fused(x), .check = {}, .target = {}, .bound_us = {}};
+}
+
+Work sum_over(int rows, int columns, int axis) {
+    const SumProblem p = sum_problem(rows, columns, axis);
+    const std::string what = axis < 0 ? "" : " over axis " + std::to_string(axis);
+    return {.name = "sum of (" + std::to_string(rows) + ", " + std::to_string(columns) + ")" + what + ", float",
+            .ours = ours_sum(p), .libtorch = torch_sum(p), .limit = hand_sum(p), .check = {}, .target = {},
+            .units = small_repeats, .bound_us = {}};
+}
+
+template <class T>
+Work product(int m, int n, int k) {
+    const auto p = matmul_problem<T>(m, n, k);
+    return {.name = "matmul " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) +
+                    (sizeof(T) == 4 ? ", float" : ", double"),
+            .ours = ours_matmul(p), .libtorch = torch_matmul(p), .limit = hand_matmul(p), .check = {}, .target = {},
+            .units = small_repeats, .bound_us = {}};
+}
+
+/// Made one at a time, since the large ones take much memory.
+const std::vector<std::function<Work()>>& works() {
+    static const std::vector<std::function<Work()>> list = {
+        [] { return post(3); }, [] { return post(5); }, [] { return by_hand(3); }, [] { return by_hand(5); },
+        [] { return mlp({64, 32, 32, 10}, 32, {}); }, [] { return mlp({784, 128, 10}, 64, {}); },
+        [] { return mlp({784, 512, 512, 10}, 128, {}); }, [] { return mlp({784, 1024, 1024, 10}, 256, 1.15); },
+        [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },
+        [] { return sum_over(1000, 1000, -1); }, [] { return sum_over(256, 1024, 0); },
+        [] { return sum_over(256, 1024, 1); }, [] { return product<double>(10, 3, 3); },
+        [] { return product<double>(10, 5, 3); }, [] { return product<double>(32, 32, 32); },
+        [] { return product<float>(32, 32, 64); }, [] { return product<float>(64, 64, 64); },
+        [] { return product<float>(128, 128, 128); }, [] { return product<float>(64, 128, 784); }};
+    return list;
+}
+
+Options read(int count, char** arguments) {
+    Options options;
+    for (int i = 1; i < count; ++i) {
+        const std::string argument = arguments[i];
+        if (argument == "--quick") {
+            options.rounds = 7;
+        } else if (i + 1 < count && argument == "--json") {
+            options.json = arguments[++i];
+        } else if (i + 1 < count && argument == "--only") {
+            options.only = arguments[++i];
+        } else if (i + 1 < count && argument == "--compile-us") {
+            options.compile_us = std::atof(arguments[++i]);
+        } else {
+            throw std::runtime_error("unknown argument " + argument);
+        }
+    }
+    return options;
+}
+
+void run(const Options& options) {
+    const char* blas = one_thread_blas();
+    const std::string torch = start_torch();
+    one_thread_blas();  // once more: libtorch shares this OpenBLAS
+    std::fprintf(stderr, "%s; %s; one thread\n", blas,
+                 torch.empty() ? "built without libtorch (libtorch-dev), which is skipped" : torch.c_str());
+    std::vector<Line> lines;
+    for (const auto& make : works()) {
+        const Work work = make();
+        if (work.name.find(options.only) == std::string::npos) continue;
+        std::fprintf(stderr, "  %s\n", work.name.c_str());
+        lines.push_back(measure(work, options.rounds));
+    }
+    if (options.compile_us > 0)
+        lines.push_back({"compiling a user's file (model, loss, training loop)", options.compile_us, {}, 3e6, 1.0,
+                         Against::limit});
+    print_table(lines);
+    if (!options.json.empty()) write_json(options.json, lines);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) try {
+    run(read(count, arguments));
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "perf: %s\n", error.what());
+    return 1;
+}

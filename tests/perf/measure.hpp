@@ -1,0 +1,19 @@
+// Medians over interleaved repeats, and the check that contenders agree.
+#pragma once
+
+#include "contender.hpp"
+
+#include <string>
+
+namespace perf {
+
+/// Median time of one run of each contender, in microseconds. Samples are taken in turn (A B C A B C …), so that
+/// whatever else the machine does meets all of them alike; a sample repeats the run until it lasts about 2 ms.
+/// The clock counts the processor time of this process: nothing here runs on more than one thread.
+std::vector<double> interleaved_medians(const std::vector<const Contender*>& contenders, int rounds);
+
+/// Runs every contender once and compares what they computed with the first one's.
+/// Throws std::runtime_error where they differ by more than `tolerance` of the largest element: wrong code is not timed.
+void require_agreement(const std::string& work, const std::vector<const Contender*>& contenders, double tolerance);
+
+}  // namespace perf

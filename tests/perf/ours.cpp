@@ -1,0 +1,244 @@
+// gradtape doing the works, eagerly: every run clears the tape and records anew.
+#include "ours.hpp"
+
+#include <gradtape/gradtape.hpp>
+#include <gradtape/nn/explicit_backprop.hpp>
+
+namespace perf {
+namespace {
+
+namespace gt = gradtape;
+using gt::Node;
+using gt::Tensor;
+
+template <class T>
+Tensor tensor(const std::vector<T>& values, const gt::Shape& shape) {
+    return Tensor::from(std::span<const T>(values), shape);
+}
+
+void append(std::vector<double>& all, const Tensor& t) {
+    const Tensor converted = t.as(gt::DType::float64);
+    const auto values = converted.data<double>();
+    all.insert(all.end(), values.begin(), values.end());
+}
+
+// Loss, gradients and SGD update, common to the training steps.
+class Step {
+public:
+    std::vector<double> result() const {
+        std::vector<double> all;
+        append(all, loss_);
+        for (const Tensor& g : gradients_) append(all, g);
+        for (const Tensor& w : weights_) append(all, w);
+        return all;
+    }
+
+protected:
+    std::vector<Node>& start() {
+        tape_.clear();
+        parameters_.clear();
+        for (const Tensor& w : weights_) parameters_.push_back(tape_.parameter(w));
+        return parameters_;
+    }
+
+    void descend(Node loss, double rate) {
+        const std::vector<Node> gradients = gt::grad(loss, parameters_);
+        gradients_.clear();
+        for (std::size_t i = 0; i < weights_.size(); ++i) {
+            gradients_.push_back(gradients[i].value());
+            weights_[i] = (parameters_[i] - rate * gradients[i]).value();
+        }
+        loss_ = loss.value();
+    }
+
+    gt::Tape tape_;
+    std::vector<Tensor> weights_, gradients_;
+    std::vector<Node> parameters_;
+    Tensor loss_;
+};
+
+class Post : public Step {
+public:
+    explicit Post(const PostProblem& p) : k_(p.k), rate_(p.rate), x_(tensor(p.x, {p.batch, 3})) {
+        std::vector<double> zero_one;
+        for (double y : p.y) zero_one.push_back((1 + y) / 2);
+        y_ = tensor(zero_one, {p.batch, 1});
+        weights_ = {tensor(p.w0, {p.hidden, 3}), tensor(p.w1, {1, p.hidden})};
+    }
+
+    void run() {
+        const std::vector<Node>& w = start();
+        const Node x = tape_.input(x_), y = tape_.input(y_);
+        const Node h = gt::sigmoid(k_ * gt::matmul(x, w[0], {.y = true}));
+        const Node z = k_ * gt::matmul(h, w[1], {.y = true});
+        descend(gt::mean(gt::softplus(z) - y * z), rate_);
+    }
+
+private:
+    double k_, rate_;
+    Tensor x_, y_;
+};
+
+class Mlp : public Step {
+public:
+    explicit Mlp(const MlpProblem& p)
+        : rate_(p.rate), layers_(p.layers()), x_(tensor(p.x, {p.batch, p.widths[0]})) {
+        std::vector<float> one_hot(std::size_t(p.batch) * p.widths.back());
+        for (int i = 0; i < p.batch; ++i) one_hot[std::size_t(i) * p.widths.back() + p.labels[i]] = 1;
+        labels_ = tensor(one_hot, {p.batch, p.widths.back()});
+        for (std::size_t l = 0; l < layers_; ++l)
+            weights_.push_back(tensor(p.w[l], {p.widths[l + 1], p.widths[l]}));
+        for (std::size_t l = 0; l < layers_; ++l) weights_.push_back(tensor(p.b[l], {p.widths[l + 1]}));
+    }
+
+    void run() {
+        const std::vector<Node>& w = start();
+        Node z = tape_.input(x_);
+        for (std::size_t l = 0; l < layers_; ++l) {
+            z = gt::matmul(z, w[l], {.y = true}) + w[layers_ + l];
+            if (l + 1 < layers_) z = gt::relu(z);
+        }
+        descend(gt::mean(gt::logsumexp(z, -1) - gt::sum(tape_.input(labels_) * z, -1)), rate_);
+    }
+
+private:
+    double rate_;
+    std::size_t layers_;
+    Tensor x_, labels_;
+};
+
+class Chain {
+public:
+    explicit Chain(const ChainProblem& p) : operations_(p.operations), all_(p.all) {
+        for (const auto* values : {&p.x, &p.a, &p.b}) leaves_.push_back(tensor(*values, {std::int64_t(p.x.size())}));
+    }
+
+    void run() {
+        tape_.clear();
+        const Node x = tape_.input(leaves_[0]), a = tape_.input(leaves_[1]), b = tape_.input(leaves_[2]);
+        Node y = x;
+        for (int o = 0; o < operations_; ++o) y = o % 3 == 0 ? gt::tanh(y) : o % 3 == 1 ? y * a : y + b;
+        sum_ = gt::sum(y);
+        gradients_ = all_ ? gt::grad(sum_, {x, a, b}) : gt::grad(sum_, {x});
+    }
+
+    std::vector<double> result() const {
+        std::vector<double> all;
+        append(all, sum_.value());
+        for (const Node& g : gradients_) append(all, g.value());
+        return all;
+    }
+
+private:
+    int operations_;
+    bool all_;
+    std::vector<Tensor> leaves_;
+    gt::Tape tape_;
+    Node sum_;
+    std::vector<Node> gradients_;
+};
+
+class Fused {
+public:
+    explicit Fused(const std::vector<float>& x) : x_(tensor(x, {std::int64_t(x.size())})) {}
+
+    void run() {
+        tape_.clear();
+        const Node x = tape_.input(x_);
+        sum_ = gt::sum(gt::tanh(x) * gt::sigmoid(x) + 0.5 * gt::exp(-gt::square(x)));
+        gradient_ = gt::grad(sum_, x);
+    }
+
+    std::vector<double> result() const {
+        std::vector<double> all;
+        append(all, gradient_.value());
+        all.push_back(sum_.item() / double(x_.elements()));
+        return all;
+    }
+
+private:
+    Tensor x_;
+    gt::Tape tape_;
+    Node sum_, gradient_;
+};
+
+// A function of one or two inputs, recorded many times on one tape.
+template <class Function>
+class Repeated {
+public:
+    Repeated(Tensor x, Tensor y, Function once) : x_(std::move(x)), y_(std::move(y)), once_(once) {}
+
+    void run() {
+        tape_.clear();
+        const Node x = tape_.input(x_), y = tape_.input(y_);
+        for (int i = 0; i < small_repeats; ++i) last_ = once_(x, y);
+    }
+
+    std::vector<double> result() const {
+        std::vector<double> all;
+        append(all, last_.value());
+        return all;
+    }
+
+private:
+    Tensor x_, y_;
+    Function once_;
+    gt::Tape tape_;
+    Node last_;
+};
+
+template <class Function>
+Contender repeated(Tensor x, Tensor y, Function once) {
+    return contender(std::make_shared<Repeated<Function>>(std::move(x), std::move(y), once));
+}
+
+namespace witness = gt::nn::explicit_backprop;
+
+class Explicit {
+public:
+    explicit Explicit(const PostProblem& p)
+        : rate_(p.rate), x_(tensor(p.x, {p.batch, 3})), y_(tensor(p.y, {p.batch})) {
+        const witness::Activation sigmoid{witness::Function::sigmoid, p.k};
+        network_ = {{tensor(p.w0, {p.hidden, 3}), tensor(p.w1, {1, p.hidden})}, {sigmoid, sigmoid}};
+    }
+
+    void run() {
+        gradient_ = witness::gradient(network_, x_, y_, {.labels = witness::Labels::plus_minus_one});
+        witness::step(network_, gradient_, rate_);
+    }
+
+    std::vector<double> result() const {
+        std::vector<double> all{gradient_.log_loss};
+        for (const Tensor& g : gradient_.W) append(all, g);
+        for (const Tensor& w : network_.W) append(all, w);
+        return all;
+    }
+
+private:
+    double rate_;
+    Tensor x_, y_;
+    witness::Network network_;
+    witness::Gradient gradient_;
+};
+
+}  // namespace
+
+Contender ours_post(const PostProblem& problem) { return contender(std::make_shared<Post>(problem)); }
+Contender ours_mlp(const MlpProblem& problem) { return contender(std::make_shared<Mlp>(problem)); }
+Contender ours_chain(const ChainProblem& problem) { return contender(std::make_shared<Chain>(problem)); }
+Contender ours_fused(const std::vector<float>& x) { return contender(std::make_shared<Fused>(x)); }
+Contender explicit_post(const PostProblem& problem) { return contender(std::make_shared<Explicit>(problem)); }
+
+Contender ours_sum(const SumProblem& p) {
+    const gt::Axes axes = p.axis < 0 ? gt::Axes() : gt::Axes(p.axis);
+    return repeated(tensor(p.x, {p.rows, p.columns}), Tensor(0.0), [axes](Node x, Node) { return gt::sum(x, axes); });
+}
+
+template <class T>
+Contender ours_matmul(const MatmulProblem<T>& p) {
+    return repeated(tensor(p.x, {p.m, p.k}), tensor(p.y, {p.k, p.n}), [](Node x, Node y) { return gt::matmul(x, y); });
+}
+template Contender ours_matmul(const MatmulProblem<float>&);
+template Contender ours_matmul(const MatmulProblem<double>&);
+
+}  // namespace perf
