@@ -7,7 +7,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 
 namespace {
@@ -15,7 +14,7 @@ namespace {
 using namespace perf;
 
 struct Options {
-    std::string json, only;
+    std::string json, markdown, only;
     int rounds = 51;
     double compile_us = 0;  ///< of compile_time_user.cpp, measured by tests/perf/run
 };
@@ -55,19 +54,22 @@ Work post(int hidden) {
             .tolerance = 1e-12, .bound_us = {}};
 }
 
-Work by_hand(int hidden) {
+/// The same step by other parts of the library: for information.
+Work post_by(const std::string& means, Contender (*make)(const PostProblem&), int hidden) {
     const PostProblem p = post_problem(hidden);
-    return {.name = "the same step by explicit_backprop, 3-" + std::to_string(hidden) + "-1", .ours = explicit_post(p),
-            .libtorch = {}, .limit = hand_post(p), .check = {}, .target = {}, .tolerance = 1e-12, .bound_us = {}};
+    return {.name = "post's 3-" + std::to_string(hidden) + "-1 training step, by " + means, .ours = make(p),
+            .libtorch = torch_post(p), .limit = hand_post(p), .check = {}, .against = Against::libtorch, .target = {},
+            .tolerance = 1e-12, .bound_us = {}};
 }
 
-Work mlp(std::vector<int> widths, int batch, std::optional<double> target) {
+Work mlp(std::vector<int> widths, int batch, std::optional<double> target, bool by_trainer = false) {
     std::string name = "MLP ";
     for (std::size_t i = 0; i < widths.size(); ++i) name += (i > 0 ? "-" : "") + std::to_string(widths[i]);
+    name += " training step, " + (by_trainer ? "by nn::Trainer" : "batch " + std::to_string(batch) + ", float");
     const MlpProblem p = mlp_problem(std::move(widths), batch);
     const HandMlp hand = hand_mlp(p);
-    return {.name = name + " training step, batch " + std::to_string(batch) + ", float", .ours = ours_mlp(p),
-            .libtorch = torch_mlp(p), .limit = hand.products, .check = hand.step, .target = target, .bound_us = {}};
+    return {.name = name, .ours = by_trainer ? trainer_mlp(p) : ours_mlp(p), .libtorch = torch_mlp(p),
+            .limit = hand.products, .check = hand.step, .target = target, .bound_us = {}};
 }
 
 Work chain(bool all) {
@@ -104,9 +106,13 @@ Work product(int m, int n, int k) {
 /// Made one at a time, since the large ones take much memory.
 const std::vector<std::function<Work()>>& works() {
     static const std::vector<std::function<Work()>> list = {
-        [] { return post(3); }, [] { return post(5); }, [] { return by_hand(3); }, [] { return by_hand(5); },
+        [] { return post(3); }, [] { return post(5); },
+        [] { return post_by("nn::Trainer", trainer_post, 3); },
+        [] { return post_by("explicit_backprop", explicit_post, 3); },
+        [] { return post_by("explicit_backprop", explicit_post, 5); },
         [] { return mlp({64, 32, 32, 10}, 32, {}); }, [] { return mlp({784, 128, 10}, 64, {}); },
         [] { return mlp({784, 512, 512, 10}, 128, {}); }, [] { return mlp({784, 1024, 1024, 10}, 256, 1.15); },
+        [] { return mlp({784, 1024, 1024, 10}, 256, {}, true); },
         [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },
         [] { return sum_over(1000, 1000, -1); }, [] { return sum_over(256, 1024, 0); },
         [] { return sum_over(256, 1024, 1); }, [] { return product<double>(10, 3, 3); },
@@ -124,6 +130,8 @@ Options read(int count, char** arguments) {
             options.rounds = 7;
         } else if (i + 1 < count && argument == "--json") {
             options.json = arguments[++i];
+        } else if (i + 1 < count && argument == "--markdown") {
+            options.markdown = arguments[++i];
         } else if (i + 1 < count && argument == "--only") {
             options.only = arguments[++i];
         } else if (i + 1 < count && argument == "--compile-us") {
@@ -151,8 +159,10 @@ void run(const Options& options) {
     if (options.compile_us > 0)
         lines.push_back({"compiling a user's file (model, loss, training loop)", options.compile_us, {}, 3e6, 1.0,
                          Against::limit});
+    if (lines.empty()) throw std::runtime_error("no work's name contains '" + options.only + "'");
     print_table(lines);
     if (!options.json.empty()) write_json(options.json, lines);
+    if (!options.markdown.empty()) write_markdown(options.markdown, lines);
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ Contender ours_sum(const SumProblem& problem);
 template <class T>
 Contender ours_matmul(const MatmulProblem<T>& problem);
 
+/// The training steps through nn: layers, losses and Trainer::step.
+Contender trainer_post(const PostProblem& problem);
+Contender trainer_mlp(const MlpProblem& problem);
+
 /// The post's training step by the hand-derived equations of nn, which know nothing of the tape.
 Contender explicit_post(const PostProblem& problem);
 

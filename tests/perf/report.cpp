@@ -24,8 +24,13 @@ std::string exact(std::optional<double> value) {
 
 std::string verdict(const Line& line) {
     if (!line.target_ratio) return "";
-    const std::string bound = line.against == Against::limit ? "<= " : ">= ";
+    const std::string bound = line.against == Against::limit ? "≤ " : "≥ ";
     return bound + number(line.target_ratio, "") + (!line.ratio() ? " (not measured)" : line.met() ? " met" : " MISSED");
+}
+
+void close(std::ofstream& out, const std::string& path) {
+    out.close();
+    if (!out) throw std::runtime_error("cannot write " + path);
 }
 
 }  // namespace
@@ -50,6 +55,17 @@ void print_table(const std::vector<Line>& lines) {
                     verdict(line).c_str());
 }
 
+void write_markdown(const std::string& path, const std::vector<Line>& lines) {
+    std::ofstream out(path);
+    out << "| work | ours, µs | libtorch, µs | limit, µs | held against | ratio | target |\n"
+           "|---|---|---|---|---|---|---|\n";
+    for (const Line& line : lines)
+        out << "| " << line.work << " | " << number(line.ours_us, "") << " | " << number(line.libtorch_us, "") << " | "
+            << number(line.limit_us, "") << " | " << (line.against == Against::limit ? "limit" : "libtorch") << " | "
+            << number(line.ratio(), "") << " | " << verdict(line) << " |\n";
+    close(out, path);
+}
+
 void write_json(const std::string& path, const std::vector<Line>& lines) {
     std::ofstream out(path);
     out << "[\n";
@@ -62,8 +78,7 @@ void write_json(const std::string& path, const std::vector<Line>& lines) {
             << "}" << (i + 1 < lines.size() ? "," : "") << "\n";
     }
     out << "]\n";
-    out.close();
-    if (!out) throw std::runtime_error("cannot write " + path);
+    close(out, path);
 }
 
 }  // namespace perf

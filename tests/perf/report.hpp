@@ -22,7 +22,8 @@ struct Line {
 };
 
 void print_table(const std::vector<Line>& lines);
-/// Throws std::runtime_error where the file cannot be written.
+/// The table as docs/benchmarks.md shows it. Throws std::runtime_error where the file cannot be written; so does the next.
+void write_markdown(const std::string& path, const std::vector<Line>& lines);
 void write_json(const std::string& path, const std::vector<Line>& lines);
 
 }  // namespace perf
