@@ -1,0 +1,134 @@
+// The vector type of the instruction set a kernel file is compiled for, with loads and stores of its first lanes only.
+#pragma once
+
+#include <cstdint>
+#include <xsimd/xsimd.hpp>
+
+#define GRADTAPE_INLINE __attribute__((always_inline)) inline
+#define GRADTAPE_INLINE_LAMBDA __attribute__((always_inline))
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+using std::int64_t;
+
+/// A register: + - * / comparisons and ?: work on it element by element. `xsimd::batch<T>(v)` has the functions.
+template <class T>
+using Vec = typename xsimd::batch<T>::register_type;
+
+template <class T>
+inline constexpr int lanes = static_cast<int>(xsimd::batch<T>::size);
+
+template <class T>
+GRADTAPE_INLINE Vec<T> all(T value) {
+    return xsimd::batch<T>(value).data;
+}
+template <class T>
+GRADTAPE_INLINE Vec<T> load(const T* p) {
+    return xsimd::batch<T>::load_unaligned(p).data;
+}
+template <class T>
+GRADTAPE_INLINE void store(T* p, Vec<T> v) {
+    xsimd::batch<T>(v).store_unaligned(p);
+}
+
+// load_first: lanes below `count` (0 to lanes) from memory, `fill` in the others, touching no memory beyond them.
+// keep_first: the same of a register. store_first writes `count` lanes.
+#if defined(__AVX512F__)
+
+GRADTAPE_INLINE __mmask16 first16(int count) { return static_cast<__mmask16>((1u << count) - 1); }
+GRADTAPE_INLINE __mmask8 first8(int count) { return static_cast<__mmask8>((1u << count) - 1); }
+
+GRADTAPE_INLINE __m512 load_first(const float* p, int count, float fill) {
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), first16(count), p);
+}
+GRADTAPE_INLINE __m512d load_first(const double* p, int count, double fill) {
+    return _mm512_mask_loadu_pd(_mm512_set1_pd(fill), first8(count), p);
+}
+GRADTAPE_INLINE __m512 keep_first(__m512 v, int count, float fill) {
+    return _mm512_mask_mov_ps(_mm512_set1_ps(fill), first16(count), v);
+}
+GRADTAPE_INLINE __m512d keep_first(__m512d v, int count, double fill) {
+    return _mm512_mask_mov_pd(_mm512_set1_pd(fill), first8(count), v);
+}
+GRADTAPE_INLINE void store_first(float* p, __m512 v, int count) { _mm512_mask_storeu_ps(p, first16(count), v); }
+GRADTAPE_INLINE void store_first(double* p, __m512d v, int count) { _mm512_mask_storeu_pd(p, first8(count), v); }
+
+#elif defined(__AVX2__)
+
+constexpr std::int32_t first_of_8[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+constexpr std::int64_t first_of_4[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+
+GRADTAPE_INLINE __m256i first8(int count) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_of_8 + 8 - count));
+}
+GRADTAPE_INLINE __m256i first4(int count) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_of_4 + 4 - count));
+}
+GRADTAPE_INLINE __m256 keep_first(__m256 v, int count, float fill) {
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), v, _mm256_castsi256_ps(first8(count)));
+}
+GRADTAPE_INLINE __m256d keep_first(__m256d v, int count, double fill) {
+    return _mm256_blendv_pd(_mm256_set1_pd(fill), v, _mm256_castsi256_pd(first4(count)));
+}
+GRADTAPE_INLINE __m256 load_first(const float* p, int count, float fill) {
+    return keep_first(_mm256_maskload_ps(p, first8(count)), count, fill);
+}
+GRADTAPE_INLINE __m256d load_first(const double* p, int count, double fill) {
+    return keep_first(_mm256_maskload_pd(p, first4(count)), count, fill);
+}
+// By halves: a masked store is microcoded on some processors.
+GRADTAPE_INLINE void store_first(float* p, __m256 v, int count) {
+    if (count == 8) return _mm256_storeu_ps(p, v);
+    __m128 low = _mm256_castps256_ps128(v);
+    if (count & 4) {
+        _mm_storeu_ps(p, low);
+        low = _mm256_extractf128_ps(v, 1);
+        p += 4;
+    }
+    if (count & 2) {
+        _mm_storel_pi(reinterpret_cast<__m64*>(p), low);
+        low = _mm_movehl_ps(low, low);
+        p += 2;
+    }
+    if (count & 1) _mm_store_ss(p, low);
+}
+GRADTAPE_INLINE void store_first(double* p, __m256d v, int count) {
+    if (count == 4) return _mm256_storeu_pd(p, v);
+    __m128d low = _mm256_castpd256_pd128(v);
+    if (count & 2) {
+        _mm_storeu_pd(p, low);
+        low = _mm256_extractf128_pd(v, 1);
+        p += 2;
+    }
+    if (count & 1) _mm_store_sd(p, low);
+}
+
+#else
+
+template <class T>
+GRADTAPE_INLINE Vec<T> load_first(const T* p, int count, T fill) {
+    T copy[lanes<T>];
+    for (int i = 0; i < lanes<T>; ++i) copy[i] = i < count ? p[i] : fill;
+    return load(copy);
+}
+template <class T>
+GRADTAPE_INLINE void store_first_lanes(T* p, Vec<T> v, int count) {
+    for (int i = 0; i < lanes<T>; ++i)
+        if (i < count) p[i] = v[i];
+}
+GRADTAPE_INLINE void store_first(float* p, Vec<float> v, int count) { store_first_lanes(p, v, count); }
+GRADTAPE_INLINE void store_first(double* p, Vec<double> v, int count) { store_first_lanes(p, v, count); }
+GRADTAPE_INLINE Vec<float> keep_first(Vec<float> v, int count, float fill) {
+    for (int i = 0; i < lanes<float>; ++i) v[i] = i < count ? v[i] : fill;
+    return v;
+}
+GRADTAPE_INLINE Vec<double> keep_first(Vec<double> v, int count, double fill) {
+    for (int i = 0; i < lanes<double>; ++i) v[i] = i < count ? v[i] : fill;
+    return v;
+}
+
+#endif
+
+}  // namespace
+}  // namespace gradtape::detail::GRADTAPE_ISA
