@@ -13,7 +13,8 @@ namespace perf {
 std::vector<double> interleaved_medians(const std::vector<const Contender*>& contenders, int rounds);
 
 /// Runs every contender once and compares what they computed with the first one's.
-/// Throws std::runtime_error where they differ by more than `tolerance` of the largest element: wrong code is not timed.
+/// Throws std::runtime_error where they differ by more than `tolerance` of the largest element, so that wrong code is
+/// never timed.
 void require_agreement(const std::string& work, const std::vector<const Contender*>& contenders, double tolerance);
 
 }  // namespace perf

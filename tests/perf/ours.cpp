@@ -3,11 +3,13 @@
 
 #include <gradtape/gradtape.hpp>
 #include <gradtape/nn/explicit_backprop.hpp>
+#include <gradtape/nn/nn.hpp>
 
 namespace perf {
 namespace {
 
 namespace gt = gradtape;
+namespace nn = gradtape::nn;
 using gt::Node;
 using gt::Tensor;
 
@@ -22,87 +24,86 @@ void append(std::vector<double>& all, const Tensor& t) {
     all.insert(all.end(), values.begin(), values.end());
 }
 
-// Loss, gradients and SGD update, common to the training steps.
+// The user's own loop: record on the cleared tape, gradients, SGD update. Common to the training steps.
 class Step {
 public:
     std::vector<double> result() const {
-        std::vector<double> all;
-        append(all, loss_);
-        for (const Tensor& g : gradients_) append(all, g);
-        for (const Tensor& w : weights_) append(all, w);
+        std::vector<double> all{loss_};
+        for (const Tensor& g : shown_) append(all, g);
+        for (const nn::Parameter& w : weights_) append(all, w.value());
         return all;
     }
 
 protected:
-    std::vector<Node>& start() {
-        tape_.clear();
-        parameters_.clear();
-        for (const Tensor& w : weights_) parameters_.push_back(tape_.parameter(w));
-        return parameters_;
-    }
+    explicit Step(double rate) : optimizer_(rate) {}
 
-    void descend(Node loss, double rate) {
-        const std::vector<Node> gradients = gt::grad(loss, parameters_);
-        gradients_.clear();
-        for (std::size_t i = 0; i < weights_.size(); ++i) {
-            gradients_.push_back(gradients[i].value());
-            weights_[i] = (parameters_[i] - rate * gradients[i]).value();
-        }
-        loss_ = loss.value();
+    void add(Tensor weight) { weights_.emplace_back(std::move(weight)); }
+    Node leaf(std::size_t i) { return weights_[i].on(tape_); }
+
+    void descend(Node loss) {
+        if (pointers_.empty())
+            for (nn::Parameter& w : weights_) pointers_.push_back(&w);
+        const std::vector<Tensor> gradients = nn::gradients(loss, pointers_);
+        if (shown_.empty()) shown_ = gradients;  // of the first run only: a kept tensor keeps the tape's memory
+        optimizer_.step(pointers_, gradients);
+        loss_ = loss.item();
     }
 
     gt::Tape tape_;
-    std::vector<Tensor> weights_, gradients_;
-    std::vector<Node> parameters_;
-    Tensor loss_;
+
+private:
+    std::vector<nn::Parameter> weights_;
+    std::vector<nn::Parameter*> pointers_;
+    std::vector<Tensor> shown_;
+    nn::Sgd optimizer_;
+    double loss_ = 0;
 };
 
 class Post : public Step {
 public:
-    explicit Post(const PostProblem& p) : k_(p.k), rate_(p.rate), x_(tensor(p.x, {p.batch, 3})) {
+    explicit Post(const PostProblem& p) : Step(p.rate), k_(p.k), x_(tensor(p.x, {p.batch, 3})) {
         std::vector<double> zero_one;
         for (double y : p.y) zero_one.push_back((1 + y) / 2);
         y_ = tensor(zero_one, {p.batch, 1});
-        weights_ = {tensor(p.w0, {p.hidden, 3}), tensor(p.w1, {1, p.hidden})};
+        add(tensor(p.w0, {p.hidden, 3}));
+        add(tensor(p.w1, {1, p.hidden}));
     }
 
     void run() {
-        const std::vector<Node>& w = start();
+        tape_.clear();
         const Node x = tape_.input(x_), y = tape_.input(y_);
-        const Node h = gt::sigmoid(k_ * gt::matmul(x, w[0], {.y = true}));
-        const Node z = k_ * gt::matmul(h, w[1], {.y = true});
-        descend(gt::mean(gt::softplus(z) - y * z), rate_);
+        const Node h = gt::sigmoid(k_ * gt::matmul(x, leaf(0), {.y = true}));
+        const Node z = k_ * gt::matmul(h, leaf(1), {.y = true});
+        descend(gt::mean(gt::softplus(z) - y * z));
     }
 
 private:
-    double k_, rate_;
+    double k_;
     Tensor x_, y_;
 };
 
 class Mlp : public Step {
 public:
     explicit Mlp(const MlpProblem& p)
-        : rate_(p.rate), layers_(p.layers()), x_(tensor(p.x, {p.batch, p.widths[0]})) {
+        : Step(p.rate), layers_(p.layers()), x_(tensor(p.x, {p.batch, p.widths[0]})) {
         std::vector<float> one_hot(std::size_t(p.batch) * p.widths.back());
         for (int i = 0; i < p.batch; ++i) one_hot[std::size_t(i) * p.widths.back() + p.labels[i]] = 1;
         labels_ = tensor(one_hot, {p.batch, p.widths.back()});
-        for (std::size_t l = 0; l < layers_; ++l)
-            weights_.push_back(tensor(p.w[l], {p.widths[l + 1], p.widths[l]}));
-        for (std::size_t l = 0; l < layers_; ++l) weights_.push_back(tensor(p.b[l], {p.widths[l + 1]}));
+        for (std::size_t l = 0; l < layers_; ++l) add(tensor(p.w[l], {p.widths[l + 1], p.widths[l]}));
+        for (std::size_t l = 0; l < layers_; ++l) add(tensor(p.b[l], {p.widths[l + 1]}));
     }
 
     void run() {
-        const std::vector<Node>& w = start();
+        tape_.clear();
         Node z = tape_.input(x_);
         for (std::size_t l = 0; l < layers_; ++l) {
-            z = gt::matmul(z, w[l], {.y = true}) + w[layers_ + l];
+            z = gt::matmul(z, leaf(l), {.y = true}) + leaf(layers_ + l);
             if (l + 1 < layers_) z = gt::relu(z);
         }
-        descend(gt::mean(gt::logsumexp(z, -1) - gt::sum(tape_.input(labels_) * z, -1)), rate_);
+        descend(gt::mean(gt::logsumexp(z, -1) - gt::sum(tape_.input(labels_) * z, -1)));
     }
 
 private:
-    double rate_;
     std::size_t layers_;
     Tensor x_, labels_;
 };
@@ -192,7 +193,7 @@ Contender repeated(Tensor x, Tensor y, Function once) {
     return contender(std::make_shared<Repeated<Function>>(std::move(x), std::move(y), once));
 }
 
-namespace witness = gt::nn::explicit_backprop;
+namespace witness = nn::explicit_backprop;
 
 class Explicit {
 public:

@@ -25,7 +25,8 @@ std::string exact(std::optional<double> value) {
 std::string verdict(const Line& line) {
     if (!line.target_ratio) return "";
     const std::string bound = line.against == Against::limit ? "≤ " : "≥ ";
-    return bound + number(line.target_ratio, "") + (!line.ratio() ? " (not measured)" : line.met() ? " met" : " MISSED");
+    const char* word = !line.ratio() ? " (not measured)" : line.met() ? " met" : " MISSED";
+    return bound + number(line.target_ratio, "") + word;
 }
 
 void close(std::ofstream& out, const std::string& path) {

@@ -22,7 +22,7 @@ struct Line {
 };
 
 void print_table(const std::vector<Line>& lines);
-/// The table as docs/benchmarks.md shows it. Throws std::runtime_error where the file cannot be written; so does the next.
+/// The table as docs/benchmarks.md shows it. Both throw std::runtime_error where the file cannot be written.
 void write_markdown(const std::string& path, const std::vector<Line>& lines);
 void write_json(const std::string& path, const std::vector<Line>& lines);
 
