@@ -1,0 +1,128 @@
+// Training at three levels, each written in terms of the next: the loop `fit`, one `step`, and your own loop of
+// `gradients` and `Sgd::step`.
+#pragma once
+
+#include <gradtape/nn/data.hpp>
+#include <gradtape/nn/optimizers.hpp>
+
+namespace gradtape::nn {
+
+/// What a loss function returns: the loss, a mean over the samples of the batch; and, where mislabelled samples are to
+/// be counted, the scores that `count_mislabelled` reads. A Node converts.
+struct Outcome {
+    Node loss;
+    Node scores;
+    Outcome(Node loss, Node scores = {}) : loss(loss), scores(scores) {}
+};
+
+struct Evaluation {
+    double loss = 0;
+    std::optional<std::int64_t> mislabelled{};  ///< where the loss function returns scores and labels are classes
+    std::int64_t samples = 0;
+
+    double accuracy() const { return 1 - double(mislabelled.value()) / double(samples); }
+};
+
+/// What a hook sees between gradient and update: parameters still have the values the gradients belong to.
+struct StepView {
+    const Batch& batch;
+    double loss;
+    std::span<Parameter* const> parameters;
+    std::span<const Tensor> gradients;
+};
+using StepHook = std::function<void(const StepView&)>;
+
+/// A loss that is NaN or infinite. The weights are those that gave it.
+struct NonFiniteLoss : Error {
+    NonFiniteLoss(const std::string& problem, ErrorFacts facts, double loss, int epoch, std::int64_t batch)
+        : Error(problem, std::move(facts)), loss(loss), epoch(epoch), batch(batch) {}
+    double loss;
+    int epoch;           ///< from 1; 0 outside of `fit`
+    std::int64_t batch;  ///< from 1
+};
+
+/// Which of the weights met in an epoch it ends with.
+enum class Select {
+    last,
+    best,     ///< least loss over the whole training set, among the epoch's start and after each step; the earliest of equals
+    average,  ///< the mean of the weights after each step
+};
+
+struct Phase {
+    int epochs = 1;
+    double learning_rate = 0.1;
+    Select select = Select::last;
+};
+
+struct EpochReport {
+    int epoch = 0;                           ///< from 1, through all phases
+    std::size_t phase = 0;                   ///< index into FitOptions::phases
+    double learning_rate = 0;
+    double running_loss = 0;                 ///< of the batches as they came, weighted by their samples
+    std::optional<Evaluation> training{};    ///< the whole set under the epoch's final weights
+};
+
+struct FitOptions {
+    std::vector<Phase> phases;
+    BatchOptions batches = {};
+    bool evaluate = true;  ///< the whole training set at the start and after each epoch; never changes the weights
+    StepHook on_step = {};
+    std::function<void(const EpochReport&)> on_epoch = {};
+};
+
+struct History {
+    std::optional<Evaluation> start{};  ///< before the first step
+    std::vector<EpochReport> epochs;
+    std::vector<std::string> warnings;
+};
+
+/// Trains one model, which must outlive it. `loss(model, x, y)` records the loss of inputs x and labels y, and returns
+/// a Node or an Outcome; `model.visit(visitor)` shows the parameters.
+class Trainer {
+public:
+    Sgd optimizer;
+
+    template <class Model, class Loss>
+    Trainer(Model& model, Loss loss, Sgd optimizer)
+        : optimizer(std::move(optimizer)),
+          record_([&model, loss](Node x, Node y) { return Outcome(loss(model, x, y)); }),
+          visit_([&model](Visitor& v) { model.visit(v); }) {}
+
+    /// Records the loss of one batch, differentiates, calls the hook, updates. Parameters are looked up anew each time;
+    /// `check_reach` runs at the first step and whenever a recording has another length. Throws NonFiniteLoss before
+    /// any update. Returns loss and mislabelled samples under the weights before it.
+    Evaluation step(const Batch& batch, const StepHook& hook = {}, Where where = Where::here());
+    /// Loss and mislabelled samples of a whole set: forward only, in parts that are weighted by their samples.
+    Evaluation evaluate(const Dataset& data, Where where = Where::here());
+    /// Checks the data, then trains through all phases.
+    History fit(const Dataset& data, const FitOptions& options, Where where = Where::here());
+
+    /// Handles of all parameter values, in visiting order: a snapshot that costs no copy.
+    std::vector<Tensor> weights();
+    void set_weights(std::span<const Tensor> weights, Where where = Where::here());
+    /// Parameters that the loss does not reach.
+    const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+private:
+    struct Epoch;
+    Outcome record(Tape& tape, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where);
+    EpochReport run_epoch(Epoch& epoch, Batches& batches, const FitOptions& options, Where where);
+    void find_parameters(Node loss, Where where);
+    Evaluation evaluate_finite(const Dataset& data, int epoch, std::int64_t batch, Where where);
+
+    std::function<Outcome(Node, Node)> record_;
+    std::function<void(Visitor&)> visit_;
+    Tape tape_;
+    Tape forward_tape_;
+    Visitor visitor_{false};
+    std::size_t checked_size_ = 0;
+    std::vector<std::string> warnings_;
+};
+
+/// Trains `model` on `data`: a Trainer's `fit`.
+template <class Model, class Loss>
+History fit(Model& model, Loss loss, const Dataset& data, const FitOptions& options, Where where = Where::here()) {
+    return Trainer(model, loss, Sgd(0)).fit(data, options, where);
+}
+
+}  // namespace gradtape::nn

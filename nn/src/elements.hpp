@@ -1,0 +1,28 @@
+// Reading and writing a tensor's elements whatever their type. Internal to nn.
+#pragma once
+
+#include <gradtape/tensor.hpp>
+
+namespace gradtape::nn {
+
+/// Calls `body` with the elements as a span of their C++ type.
+template <class Body>
+decltype(auto) with_elements(const Tensor& tensor, Body&& body) {
+    switch (tensor.dtype()) {
+        case DType::float32: return body(tensor.data<float>());
+        case DType::float64: return body(tensor.data<double>());
+        case DType::int64: return body(tensor.data<std::int64_t>());
+        default: return body(tensor.data<bool>());
+    }
+}
+
+/// "3", "-0.5", "nan": as short as it can be.
+std::string number(double value);
+
+/// `tensor`, made anew unless nobody else holds it and it has this type already.
+Tensor& reuse(Tensor& tensor, const Type& type);
+
+/// The bytes of a tensor that nobody else holds.
+std::byte* writable(Tensor& tensor);
+
+}  // namespace gradtape::nn

@@ -1,0 +1,179 @@
+#include <gradtape/nn/init.hpp>
+
+#include "elements.hpp"
+
+#include <bit>
+#include <cmath>
+
+namespace gradtape::nn {
+
+namespace {
+
+/// FNV-1a, 64 bits.
+std::uint64_t hash(std::string_view text) {
+    std::uint64_t h = 0xcbf29ce484222325;
+    for (unsigned char c : text) h = (h ^ c) * 0x100000001b3;
+    return h;
+}
+
+/// The natural logarithm of a normal x > 0 in basic operations only, so that it has the same bits on every platform
+/// (libm's has not). x = m 2^e with m in [√½, √2); log m = 2 artanh s, s = (m − 1)/(m + 1), as a series in s² < 0.03.
+double portable_log(double x) {
+    const auto bits = std::bit_cast<std::uint64_t>(x);
+    int exponent = int(bits >> 52) - 1023;
+    double m = std::bit_cast<double>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        ++exponent;
+    }
+    const double s = (m - 1) / (m + 1), s2 = s * s;
+    double series = 0;
+    for (int k = 23; k >= 1; k -= 2) series = series * s2 + 1.0 / k;
+    return exponent * 0.6931471805599453 + 2 * s * series;
+}
+
+struct Product128 {
+    std::uint64_t high, low;
+};
+Product128 multiply128(std::uint64_t a, std::uint64_t b) {
+    const std::uint64_t a0 = a & 0xffffffff, a1 = a >> 32, b0 = b & 0xffffffff, b1 = b >> 32;
+    const std::uint64_t low = a0 * b0, middle = a1 * b0 + (low >> 32), other = a0 * b1 + (middle & 0xffffffff);
+    return {a1 * b1 + (middle >> 32) + (other >> 32), a * b};
+}
+
+void require_range(bool ok, const char* name, const std::string& problem) {
+    if (!ok) throw ValueError(problem, {name, {}, {}, {}});
+}
+
+template <class Draw>
+Tensor fill(const Type& type, Draw&& draw) {
+    Tensor result = Tensor::uninitialised(type);
+    if (type.dtype == DType::float64) {
+        for (double& x : result.mutable_data<double>()) x = draw();
+    } else if (type.dtype == DType::float32) {
+        for (float& x : result.mutable_data<float>()) x = float(draw());
+    } else {
+        throw DTypeError(std::string("initial weights are float32 or float64, not ") + to_string(type.dtype),
+                         {"initialise", {type.shape}, {}, {}});
+    }
+    return result;
+}
+
+struct Fans {
+    double in, out;
+};
+Fans fans(const char* name, const Type& type) {
+    if (type.shape.rank() < 2)
+        throw ShapeError("a weight of shape " + to_string(type.shape) + " has no inputs and outputs; need (out, in)",
+                         {name, {type.shape}, {}, {}});
+    const double out = double(type.shape[0]);
+    return {out == 0 ? 0 : double(type.shape.elements()) / out, out};
+}
+
+Initialiser symmetric(double bound) { return uniform(-bound, bound); }
+
+}  // namespace
+
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
+    for (int round = 0; round < 10; ++round) {
+        const std::uint64_t p0 = std::uint64_t(0xD2511F53) * c[0], p1 = std::uint64_t(0xCD9E8D57) * c[2];
+        c = {std::uint32_t(p1 >> 32) ^ c[1] ^ key[0], std::uint32_t(p1), std::uint32_t(p0 >> 32) ^ c[3] ^ key[1],
+             std::uint32_t(p0)};
+        key[0] += 0x9E3779B9;
+        key[1] += 0xBB67AE85;
+    }
+    return c;
+}
+
+Stream::Stream(std::uint64_t seed, std::string_view name, std::uint64_t block)
+    : key_{std::uint32_t(seed), std::uint32_t(seed >> 32)}, block_(block) {
+    const std::uint64_t h = hash(name);
+    name_ = {std::uint32_t(h), std::uint32_t(h >> 32)};
+}
+
+std::uint32_t Stream::bits32() {
+    if (used_ == 4) {
+        words_ = philox4x32_10({std::uint32_t(block_), std::uint32_t(block_ >> 32), name_[0], name_[1]}, key_);
+        ++block_;
+        used_ = 0;
+    }
+    return words_[used_++];
+}
+
+std::uint64_t Stream::bits64() {
+    const std::uint64_t low = bits32();
+    return low | std::uint64_t(bits32()) << 32;
+}
+
+double Stream::uniform(double low, double high) {
+    const double x = low + (high - low) * uniform();
+    return x < high || low == high ? x : std::nextafter(high, low);
+}
+
+std::uint64_t Stream::below(std::uint64_t n) {
+    require_range(n > 0, "below", "there is no number below 0; need n > 0");
+    Product128 p = multiply128(bits64(), n);
+    if (p.low < n)
+        for (const std::uint64_t threshold = -n % n; p.low < threshold;) p = multiply128(bits64(), n);
+    return p.high;
+}
+
+double Stream::normal() {
+    double u, s;
+    do {
+        u = 2 * uniform() - 1;
+        const double v = 2 * uniform() - 1;
+        s = u * u + v * v;
+    } while (s >= 1 || s == 0);
+    return u * std::sqrt(-2 * portable_log(s) / s);
+}
+
+void Stream::shuffle(std::span<std::int64_t> items) {
+    for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+}
+
+Initialiser constant(double value) {
+    return [=](const Type& type, Stream&) { return fill(type, [=] { return value; }); };
+}
+
+Initialiser uniform(double low, double high) {
+    require_range(std::isfinite(high - low) && low <= high, "uniform",
+                  "bounds " + number(low) + ", " + number(high) + "; need finite low <= high");
+    return [=](const Type& type, Stream& random) { return fill(type, [&] { return random.uniform(low, high); }); };
+}
+
+Initialiser normal(double mean, double deviation) {
+    require_range(std::isfinite(mean) && std::isfinite(deviation) && deviation >= 0, "normal",
+                  "mean " + number(mean) + ", deviation " + number(deviation) + "; need finite, deviation >= 0");
+    return [=](const Type& type, Stream& random) {
+        return fill(type, [&] { return mean + deviation * random.normal(); });
+    };
+}
+
+Initialiser xavier_uniform(double gain) {
+    return [=](const Type& type, Stream& random) {
+        const Fans f = fans("xavier_uniform", type);
+        return symmetric(gain * std::sqrt(6 / std::max(1.0, f.in + f.out)))(type, random);
+    };
+}
+
+Initialiser xavier_normal(double gain) {
+    return [=](const Type& type, Stream& random) {
+        const Fans f = fans("xavier_normal", type);
+        return normal(0, gain * std::sqrt(2 / std::max(1.0, f.in + f.out)))(type, random);
+    };
+}
+
+Initialiser kaiming_uniform() {
+    return [](const Type& type, Stream& random) {
+        return symmetric(std::sqrt(6 / std::max(1.0, fans("kaiming_uniform", type).in)))(type, random);
+    };
+}
+
+Initialiser kaiming_normal() {
+    return [](const Type& type, Stream& random) {
+        return normal(0, std::sqrt(2 / std::max(1.0, fans("kaiming_normal", type).in)))(type, random);
+    };
+}
+
+}  // namespace gradtape::nn

@@ -1,0 +1,62 @@
+#include <gradtape/nn/optimizers.hpp>
+
+#include "elements.hpp"
+
+#include <cmath>
+
+namespace gradtape::nn {
+
+namespace {
+
+/// w − η g in whole 64-byte blocks: tensors are aligned and padded to them, so there is no tail, and the constant inner
+/// count is vectorised at -O2 already.
+template <class T>
+void descend(std::size_t count, const T* __restrict w, const T* __restrict g, T rate, T* __restrict out) {
+    constexpr std::size_t block = 64 / sizeof(T);
+    w = static_cast<const T*>(__builtin_assume_aligned(w, 64));
+    g = static_cast<const T*>(__builtin_assume_aligned(g, 64));
+    out = static_cast<T*>(__builtin_assume_aligned(out, 64));
+    for (std::size_t i = 0; i < count; i += block)
+        for (std::size_t j = 0; j < block; ++j) out[i + j] = w[i + j] - rate * g[i + j];
+}
+
+void check_gradient(const Tensor& w, const Tensor& g, std::size_t i, Where where) {
+    if (!is_floating(w.dtype()) || w.dtype() != g.dtype())
+        throw DTypeError("parameter " + std::to_string(i) + " is " + to_string(w.dtype()) + ", its gradient " +
+                             to_string(g.dtype()) + "; need one floating dtype",
+                         {"sgd", {w.shape(), g.shape()}, {}, where});
+    if (w.shape() != g.shape())
+        throw ShapeError("parameter " + std::to_string(i) + " has shape " + to_string(w.shape()) + ", its gradient " +
+                             to_string(g.shape()) + "; need equal shapes",
+                         {"sgd", {w.shape(), g.shape()}, {}, where});
+}
+
+}  // namespace
+
+void Sgd::step(std::span<Parameter* const> parameters, std::span<const Tensor> gradients, Where where) {
+    if (parameters.size() != gradients.size())
+        throw ValueError(std::to_string(parameters.size()) + " parameters and " + std::to_string(gradients.size()) +
+                             " gradients; need one for each",
+                         {"sgd", {}, {}, where});
+    if (!(learning_rate >= 0) || std::isinf(learning_rate))
+        throw ValueError("learning rate " + number(learning_rate) + "; need a finite number >= 0",
+                         {"sgd", {}, {}, where});
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        check_gradient(parameters[i]->value(), gradients[i], i, where);
+
+    spare_.resize(parameters.size());
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const Tensor& w = parameters[i]->value();
+        Tensor& next = reuse(spare_[i], w.type());
+        const std::size_t count = std::size_t(w.elements());
+        if (w.dtype() == DType::float32)
+            descend(count, w.data<float>().data(), gradients[i].data<float>().data(), float(learning_rate),
+                    next.mutable_data<float>().data());
+        else
+            descend(count, w.data<double>().data(), gradients[i].data<double>().data(), learning_rate,
+                    next.mutable_data<double>().data());
+        parameters[i]->exchange(next, where);
+    }
+}
+
+}  // namespace gradtape::nn

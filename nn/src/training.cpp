@@ -1,0 +1,264 @@
+#include <gradtape/nn/training.hpp>
+
+#include <gradtape/inspect.hpp>
+
+#include "elements.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace gradtape::nn {
+
+namespace {
+
+/// Clears a tape on entry and exit, so that its memory and the weights and batches it shares come free at once.
+class Recording {
+public:
+    explicit Recording(Tape& tape) : tape_(tape) { tape_.clear(); }
+    ~Recording() { tape_.clear(); }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+
+private:
+    Tape& tape_;
+};
+
+Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
+    Evaluation result{outcome.loss.item(where), {}, labels.shape()[0]};
+    if (outcome.scores && convention != Labels::real)
+        result.mislabelled = count_mislabelled(outcome.scores.value(), labels, convention, where);
+    return result;
+}
+
+[[noreturn]] void refuse_loss(const Tape& tape, double loss, const std::string& at, int epoch, std::int64_t batch,
+                              Where where) {
+    std::string cause;
+    if (const Node first = first_non_finite(tape)) {
+        const std::string line = to_string(origin(first).where);
+        cause = "; the first value that is not finite is %" + std::to_string(first.index()) + ", of [" +
+                origin(first).primitive + "]" + (line.empty() ? "" : " at " + line);
+    }
+    throw NonFiniteLoss("the loss is " + number(loss) + at + cause + "; try a lower learning rate",
+                        {"train", {}, {}, where}, loss, epoch, batch);
+}
+
+/// " in epoch 2, batch 5", or nothing for a batch of the user's own.
+std::string place(int epoch, std::int64_t batch) {
+    if (epoch == 0) return "";
+    return " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch);
+}
+
+}  // namespace
+
+Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where) {
+    if (inputs.shape().empty() || labels.shape().empty() || inputs.shape()[0] != labels.shape()[0])
+        throw ShapeError("inputs " + to_string(inputs.shape()) + " and labels " + to_string(labels.shape()) +
+                             " differ in samples; need as many rows of each",
+                         {asked_by, {inputs.shape(), labels.shape()}, 0, where});
+    const Node x = tape.input(inputs, where), y = tape.input(labels, where);
+    const Outcome outcome = record_(x, y);
+    if (!outcome.loss || !outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
+        throw ShapeError("the loss function returned " +
+                             (outcome.loss && outcome.loss.on(tape) ? "a value of shape " + to_string(outcome.loss.shape())
+                                                                    : std::string("no node of this recording")) +
+                             "; need one number, the mean over the samples",
+                         {asked_by, {inputs.shape(), labels.shape()}, {}, where});
+    return outcome;
+}
+
+void Trainer::find_parameters(Node loss, Where where) {
+    visitor_.clear();
+    visit_(visitor_);
+    if (tape_.size() == checked_size_) return;
+    Visitor named;
+    visit_(named);
+    for (std::string& warning : check_reach(loss, named.named(), where))
+        if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end())
+            warnings_.push_back(std::move(warning));
+    checked_size_ = tape_.size();
+}
+
+Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) {
+    const Recording recording(tape_);
+    const Outcome outcome = record(tape_, batch.inputs, batch.labels, "step", where);
+    const Evaluation result = read(outcome, batch.labels, batch.convention, where);
+    if (!std::isfinite(result.loss))
+        refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
+    find_parameters(outcome.loss, where);
+    const std::vector<Tensor> found = gradients(outcome.loss, visitor_.found(), where);
+    if (hook) hook({batch, result.loss, visitor_.found(), found});
+    optimizer.step(visitor_.found(), found, where);
+    return result;
+}
+
+Evaluation Trainer::evaluate(const Dataset& data, Where where) {
+    constexpr std::int64_t part = 8192;  // rows at a time, to bound the memory
+    const std::int64_t n = data.size();
+    const auto run = [&](const Tensor& inputs, const Tensor& labels) {
+        const Recording recording(forward_tape_);
+        return read(record(forward_tape_, inputs, labels, "evaluate", where), labels, data.convention, where);
+    };
+    if (n <= part) return run(data.inputs, data.labels);
+    Evaluation total;
+    for (std::int64_t first = 0; first < n; first += part) {
+        std::vector<std::int64_t> rows(std::size_t(std::min(part, n - first)));
+        std::iota(rows.begin(), rows.end(), first);
+        const Evaluation one = run(take_rows(data.inputs, rows), take_rows(data.labels, rows, where));
+        total.loss += one.loss * double(one.samples) / double(n);
+        total.samples += one.samples;
+        if (one.mislabelled) total.mislabelled = total.mislabelled.value_or(0) + *one.mislabelled;
+    }
+    return total;
+}
+
+Evaluation Trainer::evaluate_finite(const Dataset& data, int epoch, std::int64_t batch, Where where) {
+    const Evaluation result = evaluate(data, where);
+    if (std::isfinite(result.loss)) return result;
+    throw NonFiniteLoss("the loss of the whole training set is " + number(result.loss) +
+                            (epoch == 0 ? " before the first step" : " after the step" + place(epoch, batch)) +
+                            "; try a lower learning rate or other initial weights",
+                        {"train", {}, {}, where}, result.loss, epoch, batch);
+}
+
+std::vector<Tensor> Trainer::weights() {
+    visitor_.clear();
+    visit_(visitor_);
+    std::vector<Tensor> result;
+    for (const Parameter* parameter : visitor_.found()) result.push_back(parameter->value());
+    return result;
+}
+
+void Trainer::set_weights(std::span<const Tensor> weights, Where where) {
+    visitor_.clear();
+    visit_(visitor_);
+    if (weights.size() != visitor_.found().size())
+        throw ValueError(std::to_string(weights.size()) + " values for " + std::to_string(visitor_.found().size()) +
+                             " parameters; need one for each",
+                         {"set_weights", {}, {}, where});
+    for (std::size_t i = 0; i < weights.size(); ++i) visitor_.found()[i]->set(weights[i], where);
+}
+
+// ---- fit ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Sums weights in float64 and gives their mean.
+class Average {
+public:
+    void add(const std::vector<Tensor>& weights) {
+        sums_.resize(weights.size());
+        for (std::size_t i = 0; i < weights.size(); ++i)
+            with_elements(weights[i], [&](auto values) {
+                sums_[i].resize(values.size());
+                for (std::size_t j = 0; j < values.size(); ++j) sums_[i][j] += double(values[j]);
+            });
+        ++count_;
+    }
+    std::vector<Tensor> mean(const std::vector<Tensor>& like) const {
+        std::vector<Tensor> result;
+        for (std::size_t i = 0; i < like.size(); ++i) {
+            std::vector<double> means(sums_[i]);
+            for (double& m : means) m /= double(count_);
+            result.push_back(Tensor::from(std::span<const double>(means), like[i].shape()).as(like[i].dtype()));
+        }
+        return result;
+    }
+
+private:
+    std::vector<std::vector<double>> sums_;
+    std::int64_t count_ = 0;
+};
+
+}  // namespace
+
+/// The candidates for an epoch's final weights.
+struct Trainer::Epoch {
+    Trainer& trainer;
+    const Dataset& data;
+    const Phase& phase;
+    int number;                       ///< from 1
+    std::optional<Evaluation> known;  ///< of the present weights, where it has been computed
+    Where where;
+
+    std::vector<Tensor> best{};
+    Evaluation best_evaluation{};
+    Average average{};
+
+    void start() {
+        if (phase.select != Select::best) return;
+        best_evaluation = known ? *known : trainer.evaluate_finite(data, number - 1, 0, where);
+        best = trainer.weights();
+    }
+    void after_step(const Batch& batch) {
+        known.reset();
+        if (phase.select == Select::average) average.add(trainer.weights());
+        if (phase.select != Select::best) return;
+        const Evaluation now = trainer.evaluate_finite(data, number, batch.index, where);
+        known = now;
+        if (!(now.loss < best_evaluation.loss)) return;
+        best_evaluation = now;
+        best = trainer.weights();
+    }
+    void finish() {
+        if (phase.select == Select::best) {
+            trainer.set_weights(best);
+            known = best_evaluation;
+        } else if (phase.select == Select::average) {
+            trainer.set_weights(average.mean(trainer.weights()));
+        }
+    }
+};
+
+EpochReport Trainer::run_epoch(Epoch& epoch, Batches& batches, const FitOptions& options, Where where) {
+    EpochReport report;
+    report.learning_rate = optimizer.learning_rate = epoch.phase.learning_rate;
+    epoch.start();
+    double sum = 0;
+    std::int64_t samples = 0;
+    for (batches.start_epoch(); const Batch* batch = batches.next();) {
+        const Evaluation result = step(*batch, options.on_step, where);
+        sum += result.loss * double(result.samples);
+        samples += result.samples;
+        epoch.after_step(*batch);
+    }
+    report.running_loss = sum / double(samples);
+    epoch.finish();
+    if (options.evaluate) {
+        if (!epoch.known) epoch.known = evaluate_finite(epoch.data, epoch.number, batches.count(), where);
+        report.training = epoch.known;
+    }
+    return report;
+}
+
+History Trainer::fit(const Dataset& data, const FitOptions& options, Where where) {
+    History history;
+    history.warnings = check(data, where);
+    if (options.phases.empty())
+        throw ValueError("no phases; need at least one {epochs, learning_rate, select}", {"fit", {}, {}, where});
+    for (const Phase& phase : options.phases)
+        if (phase.epochs < 0 || !(phase.learning_rate >= 0) || std::isinf(phase.learning_rate))
+            throw ValueError("a phase of " + std::to_string(phase.epochs) + " epochs at learning rate " +
+                                 number(phase.learning_rate) + "; need epochs >= 0 and a finite rate >= 0",
+                             {"fit", {}, {}, where});
+    Batches batches(data, options.batches, where);
+    history.warnings.insert(history.warnings.end(), batches.warnings().begin(), batches.warnings().end());
+
+    std::optional<Evaluation> known;
+    if (options.evaluate) known = history.start = evaluate_finite(data, 0, 0, where);
+    int number = 0;
+    for (std::size_t p = 0; p < options.phases.size(); ++p)
+        for (int i = 0; i < options.phases[p].epochs; ++i) {
+            Epoch epoch{*this, data, options.phases[p], ++number, known, where};
+            EpochReport report = run_epoch(epoch, batches, options, where);
+            known = epoch.known;
+            report.epoch = number;
+            report.phase = p;
+            history.epochs.push_back(report);
+            if (options.on_epoch) options.on_epoch(report);
+        }
+    history.warnings.insert(history.warnings.end(), warnings_.begin(), warnings_.end());
+    return history;
+}
+
+}  // namespace gradtape::nn
