@@ -6,6 +6,8 @@
 #include <cmath>
 
 using namespace explicit_trainer;
+using gradtape::DType;
+using gradtape::Tensor;
 
 namespace {
 
@@ -101,4 +103,30 @@ TEST_CASE("explicit: bounded, run 3") {
                {41, 0.056030827356, 3, 1e-12},
                {46, 0.047932702199, 1, 1e-12},
                {56, 0.056720070309, 3, 1e-12}});
+}
+
+TEST_CASE("explicit: in float the post's first partial loses runs to NaN, the stable form none") {
+    const auto example = post::bounded();
+    const auto lost = [&](eb::FirstPartial first) {
+        int count = 0;
+        for (std::uint64_t w = 1; w <= 20; ++w) {
+            post::Run run(w, example.widths, example.data.y.shape()[0]);
+            for (Tensor& W : run.weights) W = W.as(DType::float32);
+            auto net = network(run.weights, example.k);
+            for (const post::Phase& phase : example.phases)
+                for (int epoch = 0; epoch < phase.epochs; ++epoch) {
+                    run.generator.shuffle(run.order);
+                    for (std::size_t row = 0; row < run.order.size(); row += std::size_t(example.batch)) {
+                        const auto batch = post::rows(example.data, run.order, row, std::size_t(example.batch));
+                        const auto g = eb::gradient(net, batch.X.as(DType::float32), batch.y,
+                                                    {.labels = eb::Labels::plus_minus_one, .first_partial = first});
+                        eb::step(net, g, phase.rate);
+                    }
+                }
+            count += std::isnan(net.W[1].data<float>()[0]);
+        }
+        return count;
+    };
+    CHECK(lost(eb::FirstPartial::post) > 0);
+    CHECK(lost(eb::FirstPartial::stable) == 0);
 }

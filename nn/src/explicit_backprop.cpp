@@ -32,6 +32,7 @@ T value(const Activation& a, T z) {
     }
 }
 
+// [slope]
 /// a′(z). For the sigmoid this is k a(1 − a), the factor k included, written as k σ(u) σ(−u) = k e/(1 + e)², which keeps
 /// its relative precision where a is near 1; likewise k(1 − a²) for tanh. The relu has a′(0) = 0.
 template <class T>
@@ -46,18 +47,23 @@ T slope(const Activation& a, T z) {
             const T e = std::exp(-2 * std::abs(u));
             return 4 * k * e / ((T(1) + e) * (T(1) + e));
         }
-        default: return std::isnan(u) ? u : u > 0 ? k : T(0);
+        default: return u > 0 ? k : T(0);
     }
 }
+// [/slope]
 
 // ---- the loss at the output vertex
 
-/// ℓ_L = −(ẙ log o + (1 − ẙ) log(1 − o)) with o = σ(u), u = kz: log(1 + e^u) − ẙu, without overflow.
+// [log_loss]
+/// ℓ_L = −(ẙ log o + (1 − ẙ) log(1 − o)) with o = σ(u), u = kz: log(1 + e^(−u)) for ẙ = 1 and log(1 + e^u) for ẙ = 0.
 template <class T>
 T log_loss_of(T u, T y) {
-    return (u > 0 ? (T(1) - y) * u : -y * u) + std::log1p(std::exp(-std::abs(u)));
+    const T v = y == 1 ? -u : u;
+    return (v > 0 ? v : T(0)) + std::log1p(std::exp(-std::abs(v)));
 }
+// [/log_loss]
 
+// [output_delta]
 /// ∂ℓ_L/∂z^L = ∂ℓ_L/∂o^L · a′(z^L)
 template <class T>
 T output_delta(T z, T o, T y, T k, FirstPartial first) {
@@ -67,6 +73,7 @@ T output_delta(T z, T o, T y, T k, FirstPartial first) {
     }
     return k * ((T(1) - y) * sigmoid(k * z) - y * sigmoid(-k * z));  // the two factors multiplied out: k(o − ẙ)
 }
+// [/output_delta]
 
 // ---- tensors as matrices
 
@@ -187,6 +194,7 @@ Forward pass(const Network& network, const Tensor& X) {
     f.z.reserve(L + 1);
     f.O.push_back(X);  // O^0 = x
     f.z.push_back(Tensor::uninitialised({dtype_of<T>, {0}}));
+    // [forward]
     for (std::size_t t = 1; t <= L; ++t) {
         // z^t = W^{t−1} O^{t−1}. Samples are rows here, so both sides are transposed.
         f.z.push_back(product<T>(f.O[t - 1], no, network.W[t - 1], yes));
@@ -197,6 +205,7 @@ Forward pass(const Network& network, const Tensor& X) {
         const Activation a = network.a[t - 1];
         std::transform(z.begin(), z.end(), O.begin(), [a](T zi) { return value(a, zi); });
     }
+    // [/forward]
     return f;
 }
 
@@ -223,6 +232,7 @@ std::vector<Tensor> batch_gradient(const Network& network, const Forward& f, con
         const auto d = delta.mutable_data<T>();
         for (std::size_t s = 0; s < n; ++s) d[s] = output_delta(z[s], o[s], y[s], T(network.a[L - 1].k), first);
     }
+    // [backward]
     for (std::size_t t = L;; --t) {
         // ∂ℓ_t/∂w^{t−1}_{i,j} = ∂ℓ_t/∂o^t_i · a′(z^t_i) · o^{t−1}_j: an outer product for each sample, averaged.
         dW[t - 1] = product<T>(delta, yes, f.O[t - 1], no, T(1) / T(n));
@@ -237,6 +247,7 @@ std::vector<Tensor> batch_gradient(const Network& network, const Forward& f, con
         for (std::size_t i = 0; i < d.size(); ++i) d[i] *= slope(a, z[i]);
         delta = std::move(grad_o);
     }
+    // [/backward]
 }
 
 // ---- forward and backward in components, one sample after the other
@@ -279,6 +290,7 @@ struct Sample {
             for (std::size_t k = 0; k < o[t].size(); ++k) {
                 // ∂ℓ_t/∂o^t_k · a′(z^t_k); at the output vertex both factors together, see output_delta.
                 const Activation a = network.a[t - 1];
+                // [components]
                 const T delta = t == L ? output_delta(z[t][k], o[t][k], y, T(a.k), first)
                                        : dl_do[t][k] * slope(a, z[t][k]);
                 for (std::size_t i = 0; i < width; ++i) {
@@ -287,6 +299,7 @@ struct Sample {
                     // ∂ℓ_{t−1}/∂o^{t−1}_i = Σ_k ∂ℓ_t/∂o^t_k · a′(z^t_k) · w^{t−1}_{k,i}
                     dl_do[t - 1][i] += delta * w[k * width + i];
                 }
+                // [/components]
             }
         }
     }
