@@ -35,4 +35,22 @@ std::string to_dot(const Program& program);
 /// Throws Error naming the first instruction that breaks one.
 void verify(const Program& program);
 
+/// How a node came about: the primitive that made it, and the user's line, where known.
+struct Origin {
+    const char* primitive = "";
+    Where where;
+};
+Origin origin(Node z);
+
+/// A parameter leaf that a value depends on, and the first node that uses it on the way.
+struct Reached {
+    Node leaf;
+    Node user;
+};
+/// The parameter leaves that y depends on, through any primitives, in tape order.
+std::vector<Reached> parameters_reached(Node y);
+
+/// The first node with a NaN or an infinity in its value, leaves included; a default-made Node where all are finite.
+Node first_non_finite(const Tape& tape);
+
 }  // namespace gradtape

@@ -1,0 +1,58 @@
+// Questions about a recording: where values come from.
+#include <gradtape/program.hpp>
+
+#include "recorder.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradtape {
+
+using detail::Index;
+using detail::Op;
+using detail::Recorder;
+
+namespace {
+
+template <class T>
+bool all_finite(std::span<const T> values) {
+    return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
+}
+
+bool all_finite(const Tensor& tensor) {
+    if (tensor.dtype() == DType::float32) return all_finite(tensor.data<float>());
+    if (tensor.dtype() == DType::float64) return all_finite(tensor.data<double>());
+    return true;
+}
+
+}  // namespace
+
+Origin origin(Node z) {
+    const detail::Instruction& made = Recorder::of(z, "origin", {}).at(z.index());
+    return {made.primitive->name, made.where};
+}
+
+std::vector<Reached> parameters_reached(Node y) {
+    Recorder& recorder = Recorder::of(y, "parameters_reached", {});
+    constexpr Index nobody = ~Index(0);
+    // user[i]: the first instruction that y depends on and that uses i; y stands for its own user.
+    std::vector<Index> user(std::size_t(y.index()) + 1, nobody);
+    user[y.index()] = y.index();
+    for (Index i = y.index() + 1; i-- > 0;)
+        if (user[i] != nobody)
+            for (Index operand : recorder.at(i).operands) user[operand] = i;
+    std::vector<Reached> result;
+    for (Index i = 0; i <= y.index(); ++i)
+        if (user[i] != nobody && recorder.at(i).primitive == &detail::primitive(Op::parameter))
+            result.push_back({recorder.node(i), recorder.node(user[i])});
+    return result;
+}
+
+Node first_non_finite(const Tape& tape) {
+    Recorder& recorder = Recorder::in(tape);
+    for (Index i = 0; i < recorder.size(); ++i)
+        if (!all_finite(recorder.value(i))) return recorder.node(i);
+    return {};
+}
+
+}  // namespace gradtape
