@@ -59,8 +59,7 @@ void check_finite(const Tensor& tensor, const char* what, Where where) {
 std::map<double, std::vector<std::int64_t>> rows_by_class(const Dataset& data) {
     std::map<double, std::vector<std::int64_t>> rows;
     const bool classes = data.convention != Labels::real && data.labels.elements() == data.size();
-    for (std::int64_t row = 0; row < data.size(); ++row)
-        rows[classes ? element(data.labels, row) : 0.0].push_back(row);
+    for (std::int64_t row = 0; row < data.size(); ++row) rows[classes ? element(data.labels, row) : 0.0].push_back(row);
     return rows;
 }
 
@@ -83,7 +82,8 @@ void gather(const Tensor& from, std::span<const std::int64_t> rows, Tensor& to) 
     shape[0] = std::int64_t(rows.size());
     std::byte* out = writable(reuse(to, {from.dtype(), shape}));
     const auto* in = static_cast<const std::byte*>(from.raw());
-    for (std::size_t i = 0; i < rows.size(); ++i) std::memcpy(out + i * bytes, in + std::size_t(rows[i]) * bytes, bytes);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        std::memcpy(out + i * bytes, in + std::size_t(rows[i]) * bytes, bytes);
 }
 
 }  // namespace
@@ -103,8 +103,7 @@ Tensor take_rows(const Tensor& tensor, std::span<const std::int64_t> rows, Where
         if (row < 0 || row >= rows_of(tensor))
             throw ValueError("row " + std::to_string(row) + " of " + to_string(tensor.shape()) + " does not exist",
                              {"take_rows", {tensor.shape()}, 0, where});
-    if (tensor.shape().empty())
-        throw ShapeError("a scalar has no rows", {"take_rows", {tensor.shape()}, {}, where});
+    if (tensor.shape().empty()) throw ShapeError("a scalar has no rows", {"take_rows", {tensor.shape()}, {}, where});
     Tensor result;
     gather(tensor, rows, result);
     return result;

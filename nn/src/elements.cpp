@@ -17,10 +17,14 @@ Tensor& reuse(Tensor& tensor, const Type& type) {
 
 std::byte* writable(Tensor& tensor) {
     switch (tensor.dtype()) {
-        case DType::float32: return reinterpret_cast<std::byte*>(tensor.mutable_data<float>().data());
-        case DType::float64: return reinterpret_cast<std::byte*>(tensor.mutable_data<double>().data());
-        case DType::int64: return reinterpret_cast<std::byte*>(tensor.mutable_data<std::int64_t>().data());
-        default: return reinterpret_cast<std::byte*>(tensor.mutable_data<bool>().data());
+        case DType::float32:
+            return reinterpret_cast<std::byte*>(tensor.mutable_data<float>().data());
+        case DType::float64:
+            return reinterpret_cast<std::byte*>(tensor.mutable_data<double>().data());
+        case DType::int64:
+            return reinterpret_cast<std::byte*>(tensor.mutable_data<std::int64_t>().data());
+        default:
+            return reinterpret_cast<std::byte*>(tensor.mutable_data<bool>().data());
     }
 }
 

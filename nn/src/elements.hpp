@@ -9,10 +9,14 @@ namespace gradtape::nn {
 template <class Body>
 decltype(auto) with_elements(const Tensor& tensor, Body&& body) {
     switch (tensor.dtype()) {
-        case DType::float32: return body(tensor.data<float>());
-        case DType::float64: return body(tensor.data<double>());
-        case DType::int64: return body(tensor.data<std::int64_t>());
-        default: return body(tensor.data<bool>());
+        case DType::float32:
+            return body(tensor.data<float>());
+        case DType::float64:
+            return body(tensor.data<double>());
+        case DType::int64:
+            return body(tensor.data<std::int64_t>());
+        default:
+            return body(tensor.data<bool>());
     }
 }
 

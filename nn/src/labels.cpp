@@ -10,19 +10,27 @@ namespace {
 
 bool allowed(double label, Labels convention) {
     switch (convention) {
-        case Labels::zero_one: return label == 0 || label == 1;
-        case Labels::plus_minus_one: return label == -1 || label == 1;
-        case Labels::classes: return label >= 0;
-        default: return std::isfinite(label);
+        case Labels::zero_one:
+            return label == 0 || label == 1;
+        case Labels::plus_minus_one:
+            return label == -1 || label == 1;
+        case Labels::classes:
+            return label >= 0;
+        default:
+            return std::isfinite(label);
     }
 }
 
 const char* wanted(Labels convention) {
     switch (convention) {
-        case Labels::zero_one: return "0 or 1";
-        case Labels::plus_minus_one: return "-1 or +1";
-        case Labels::classes: return "0, 1, 2, ...";
-        default: return "finite numbers";
+        case Labels::zero_one:
+            return "0 or 1";
+        case Labels::plus_minus_one:
+            return "-1 or +1";
+        case Labels::classes:
+            return "0, 1, 2, ...";
+        default:
+            return "finite numbers";
     }
 }
 
@@ -60,10 +68,14 @@ std::int64_t count_wrong_signs(Scores scores, Values labels) {
 
 const char* to_string(Labels convention) noexcept {
     switch (convention) {
-        case Labels::zero_one: return "zero_one";
-        case Labels::plus_minus_one: return "plus_minus_one";
-        case Labels::classes: return "classes";
-        default: return "real";
+        case Labels::zero_one:
+            return "zero_one";
+        case Labels::plus_minus_one:
+            return "plus_minus_one";
+        case Labels::classes:
+            return "classes";
+        default:
+            return "real";
     }
 }
 

@@ -33,8 +33,7 @@ Dense::Dense(std::int64_t in, std::int64_t out, Stream random, const DenseOption
 
 Dense::Dense(Tensor weight, Where where) : weight(std::move(weight)) { check_weights(*this, where); }
 
-Dense::Dense(Tensor weight, Tensor bias, Where where)
-    : weight(std::move(weight)), bias(Parameter(std::move(bias))) {
+Dense::Dense(Tensor weight, Tensor bias, Where where) : weight(std::move(weight)), bias(Parameter(std::move(bias))) {
     check_weights(*this, where);
 }
 

@@ -94,8 +94,7 @@ void check_distributions(const Call& call, Node targets) {
                 total += p;
             }
             if (!(std::abs(total - 1) <= tolerance * double(classes)))
-                call.refuse_value("row " + std::to_string(row) + ": probabilities sum to " + number(total) +
-                                      "; need 1",
+                call.refuse_value("row " + std::to_string(row) + ": probabilities sum to " + number(total) + "; need 1",
                                   targets);
         }
     });
@@ -112,7 +111,8 @@ Node log_loss(Node logits, Node labels, Labels convention, Where where) {
 }
 
 Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convention, Where where) {
-    if (const Node logits = producer_operand(probabilities, "sigmoid")) return log_loss(logits, labels, convention, where);
+    if (const Node logits = producer_operand(probabilities, "sigmoid"))
+        return log_loss(logits, labels, convention, where);
     const Call at{"log_loss_from_probabilities", where};
     at.check_binary_labels(labels, convention);
     const Node y = at.match(probabilities, labels);
@@ -129,7 +129,8 @@ Node cross_entropy(Node logits, Node targets, Where where) {
     const Call at{"cross_entropy", where};
     at.require_floating(logits);
     const Shape &z = logits.shape(), &t = targets.shape();
-    if (z.rank() != 2) at.refuse_shapes("logits are not a matrix", logits, targets, "predictions of shape (n, classes)");
+    if (z.rank() != 2)
+        at.refuse_shapes("logits are not a matrix", logits, targets, "predictions of shape (n, classes)");
     at.require_samples(logits, targets);
     const Node log_p = log_softmax(at(logits), 1);
     Node chosen;

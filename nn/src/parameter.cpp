@@ -1,6 +1,6 @@
 #include <gradtape/nn/parameter.hpp>
 
-#include <gradtape/inspect.hpp>
+#include <gradtape/program.hpp>
 #include <gradtape/transforms.hpp>
 
 #include <algorithm>
@@ -66,9 +66,9 @@ std::vector<NamedParameter> Visitor::named() const {
         const std::string& name = names_.at(i);
         for (const NamedParameter& earlier : result) {
             if (earlier.parameter == found_[i])
-                throw ValueError("one parameter is shown twice, as '" + earlier.name + "' and '" + name +
-                                     "'; show each member once",
-                                 {"visit", {found_[i]->shape()}, {}, {}});
+                throw ValueError(
+                    "one parameter is shown twice, as '" + earlier.name + "' and '" + name + "'; show each member once",
+                    {"visit", {found_[i]->shape()}, {}, {}});
             if (earlier.name == name)
                 throw ValueError("two parameters are shown as '" + name + "'; give each member a name of its own",
                                  {"visit", {earlier.parameter->shape(), found_[i]->shape()}, {}, {}});
@@ -99,17 +99,16 @@ std::vector<std::string> check_reach(Node loss, std::span<const NamedParameter> 
     const std::vector<Reached> reached = parameters_reached(loss);
     const auto same = [](Node leaf, const Reached& r) { return leaf && leaf.index() == r.leaf.index(); };
     for (const Reached& r : reached) {
-        const bool shown = std::any_of(parameters.begin(), parameters.end(), [&](const NamedParameter& p) {
-            return same(p.parameter->leaf(loss), r);
-        });
+        const bool shown = std::any_of(parameters.begin(), parameters.end(),
+                                       [&](const NamedParameter& p) { return same(p.parameter->leaf(loss), r); });
         if (shown) continue;
         const std::string line = to_string(origin(r.leaf).where);
-        throw ValueError("the loss depends on parameter %" + std::to_string(r.leaf.index()) + " " +
-                             to_string(r.leaf.type()) + (line.empty() ? "" : " (recorded at " + line + ")") +
-                             ", first used by [" + origin(r.user).primitive +
-                             "], which the model's visit does not show, so it would never be trained; show it in visit, "
-                             "or record it as a constant",
-                         {"check_reach", {r.leaf.shape()}, {}, where});
+        throw ValueError(
+            "the loss depends on parameter %" + std::to_string(r.leaf.index()) + " " + to_string(r.leaf.type()) +
+                (line.empty() ? "" : " (recorded at " + line + ")") + ", first used by [" + origin(r.user).primitive +
+                "], which the model's visit does not show, so it would never be trained; show it in visit, "
+                "or record it as a constant",
+            {"check_reach", {r.leaf.shape()}, {}, where});
     }
     std::vector<std::string> warnings;
     for (const NamedParameter& p : parameters) {

@@ -41,8 +41,7 @@ void Sgd::step(std::span<Parameter* const> parameters, std::span<const Tensor> g
     if (!(learning_rate >= 0) || std::isinf(learning_rate))
         throw ValueError("learning rate " + number(learning_rate) + "; need a finite number >= 0",
                          {"sgd", {}, {}, where});
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-        check_gradient(parameters[i]->value(), gradients[i], i, where);
+    for (std::size_t i = 0; i < parameters.size(); ++i) check_gradient(parameters[i]->value(), gradients[i], i, where);
 
     spare_.resize(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) {

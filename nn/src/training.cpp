@@ -1,6 +1,6 @@
 #include <gradtape/nn/training.hpp>
 
-#include <gradtape/inspect.hpp>
+#include <gradtape/program.hpp>
 
 #include "elements.hpp"
 
@@ -59,11 +59,12 @@ Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, 
     const Node x = tape.input(inputs, where), y = tape.input(labels, where);
     const Outcome outcome = record_(x, y);
     if (!outcome.loss || !outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
-        throw ShapeError("the loss function returned " +
-                             (outcome.loss && outcome.loss.on(tape) ? "a value of shape " + to_string(outcome.loss.shape())
-                                                                    : std::string("no node of this recording")) +
-                             "; need one number, the mean over the samples",
-                         {asked_by, {inputs.shape(), labels.shape()}, {}, where});
+        throw ShapeError(
+            "the loss function returned " +
+                (outcome.loss && outcome.loss.on(tape) ? "a value of shape " + to_string(outcome.loss.shape())
+                                                       : std::string("no node of this recording")) +
+                "; need one number, the mean over the samples",
+            {asked_by, {inputs.shape(), labels.shape()}, {}, where});
     return outcome;
 }
 

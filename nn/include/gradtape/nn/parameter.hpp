@@ -67,14 +67,14 @@ public:
     void operator()(std::string_view name, Parameter& parameter);
 
     template <class Part>
-        requires requires(Part& part, Visitor& v) { part.visit(v); }
+    requires requires(Part& part, Visitor& v) { part.visit(v); }
     void operator()(std::string_view name, Part& part) {
         const std::size_t outer = enter(name);
         part.visit(*this);
         leave(outer);
     }
     template <class Parts>
-        requires requires(Parts& parts) { parts.begin() != parts.end(); }
+    requires requires(Parts& parts) { parts.begin() != parts.end(); }
     void operator()(std::string_view name, Parts& parts) {
         const std::size_t outer = enter(name);
         std::size_t i = 0;

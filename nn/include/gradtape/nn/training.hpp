@@ -44,7 +44,8 @@ struct NonFiniteLoss : Error {
 /// Which of the weights met in an epoch it ends with.
 enum class Select {
     last,
-    best,     ///< least loss over the whole training set, among the epoch's start and after each step; the earliest of equals
+    best,     ///< least loss over the whole training set, among the epoch's start and after each step; the earliest of
+              ///< equals
     average,  ///< the mean of the weights after each step
 };
 
@@ -55,11 +56,11 @@ struct Phase {
 };
 
 struct EpochReport {
-    int epoch = 0;                           ///< from 1, through all phases
-    std::size_t phase = 0;                   ///< index into FitOptions::phases
+    int epoch = 0;          ///< from 1, through all phases
+    std::size_t phase = 0;  ///< index into FitOptions::phases
     double learning_rate = 0;
-    double running_loss = 0;                 ///< of the batches as they came, weighted by their samples
-    std::optional<Evaluation> training{};    ///< the whole set under the epoch's final weights
+    double running_loss = 0;               ///< of the batches as they came, weighted by their samples
+    std::optional<Evaluation> training{};  ///< the whole set under the epoch's final weights
 };
 
 struct FitOptions {
