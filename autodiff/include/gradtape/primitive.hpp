@@ -3,7 +3,6 @@
 
 #include <gradtape/ops.hpp>
 
-#include <functional>
 #include <string_view>
 #include <variant>
 
@@ -42,12 +41,12 @@ private:
 
 /// What a shape rule sees, and how it refuses.
 struct ShapeCall {
-    std::span<const Type> operands;
+    std::span<const Type* const> operands;
     const Attributes& attributes;
     const char* primitive;
     Where where;
 
-    const Type& operator[](std::size_t i) const { return operands[i]; }
+    const Type& operator[](std::size_t i) const { return *operands[i]; }
     [[noreturn]] void refuse(const std::string& problem, std::optional<int> axis = {}) const;
     [[noreturn]] void refuse_dtype(const std::string& problem) const;
 };
@@ -98,7 +97,7 @@ struct Stream {
     const void* data;
     std::size_t step;
 };
-using Loop = void (*)(std::size_t count, const Stream* inputs, void* output, const Attributes& attributes);
+using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
 }  // namespace detail
 
 /// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
@@ -115,9 +114,8 @@ struct Primitive {
     int arity = 0;                        ///< number of operands, or `variadic`
     ShapeRule shape = nullptr;            ///< result type from operand types; throws where they do not fit
     Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
-    detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of the first operand (last for `where`)
+    detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of operand `loop_operand`
     std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
-    bool loop_by_result = false;          ///< cast: picked by the result's dtype as well
     VjpRule vjp[3] = {};                  ///< by operand; the last given one serves all further operands
     JvpRule jvp[3] = {};
     bool elementwise = false;             ///< result element i depends on element i of the operands only
@@ -127,6 +125,7 @@ struct Primitive {
     bool multilinear = false;             ///< in each operand: jvp replaces one operand by its tangent
     bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
+    bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
     bool leaf = false;
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
 };
@@ -138,7 +137,7 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
 Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes = {},
            Where where = Where::here());
 
-/// The library's own primitives, for tools and tests.
+/// The library's own primitives (those of the instruction set in use), for tools and tests.
 std::span<const Primitive* const> primitive_table();
 
 template <class T>

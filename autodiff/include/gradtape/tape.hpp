@@ -3,6 +3,8 @@
 
 #include <gradtape/tensor.hpp>
 
+#include <string_view>
+
 namespace gradtape {
 
 namespace detail {
@@ -26,6 +28,8 @@ public:
 
     /// Position on the tape: %index in printed programs.
     std::uint32_t index() const noexcept { return index_; }
+    /// The line that recorded it.
+    Where where() const;
     /// False for a default-made node.
     explicit operator bool() const noexcept { return recorder_ != nullptr; }
     bool on(const Tape& tape) const noexcept;
@@ -71,6 +75,17 @@ private:
     friend class detail::Recorder;
     std::unique_ptr<detail::Recorder> recorder_;
 };
+
+/// Records a parameter leaf on the tape that `x` is on: how a layer puts its weights beside its input.
+Node sibling_parameter(Node x, const Tensor& value, Where where = Where::here());
+/// Records a constant on the tape that `x` is on.
+Node sibling_constant(Node x, const Tensor& value, Where where = Where::here());
+/// A constant of x's shape and dtype with every element `value`, on x's tape.
+Node full_like(Node x, double value, Where where = Where::here());
+/// True where both are valid nodes of one recording.
+bool same_recording(Node a, Node b) noexcept;
+/// Operand i of the instruction that made z, where that is the primitive `name`; a default-made Node otherwise.
+Node producer_operand(Node z, std::string_view name, std::size_t i = 0);
 
 /// What an operation takes: a node, or a number that becomes a constant of the other operand's type.
 /// Remembers the source line of the call.

@@ -1,0 +1,32 @@
+// Running one instruction: the same code for recording, constant folding and replay.
+#pragma once
+
+#include "../ir/instruction.hpp"
+
+namespace gradtape::detail {
+
+/// Where a value lies. `repeated`: one 64-byte block holds the value that every element has.
+struct Slot {
+    void* data = nullptr;
+    bool repeated = false;
+};
+
+/// Bytes of a buffer that can hold `type`, in whole 64-byte blocks.
+inline std::size_t padded_bytes(const Type& type) {
+    const std::size_t bytes = std::size_t(type.shape.elements()) * size_of(type.dtype);
+    return bytes < 64 ? 64 : (bytes + 63) / 64 * 64;
+}
+
+/// Fills a 64-byte block with the element at `element`.
+void repeat(DType dtype, const void* element, void* block);
+/// Fills a 64-byte block with `value` converted to dtype.
+void repeat_number(DType dtype, double value, void* block);
+/// Writes out a repeated value in full.
+void spread(const Type& type, const void* block, void* out);
+
+/// Runs an elementwise primitive on `count` elements.
+inline void run_elementwise(const Primitive& primitive, DType dtype, std::size_t count, const Stream* in, void* out) {
+    primitive.loops[std::size_t(dtype)](count, in, out);
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,80 @@
+// Attributes: equality and hash by construction, over every stored value.
+#include <gradtape/primitive.hpp>
+
+#include <bit>
+
+namespace gradtape {
+namespace {
+
+/// Doubles by their bits: 0 and −0 differ, a NaN equals itself.
+std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+
+std::size_t mix(std::size_t seed, std::uint64_t value) {
+    return std::size_t((seed ^ value) * 0x9E3779B97F4A7C15u) ^ (seed >> 29);
+}
+
+}  // namespace
+
+bool operator==(const Attribute& a, const Attribute& b) {
+    if (std::string_view(a.name) != b.name || a.value.index() != b.value.index()) return false;
+    if (const double* x = std::get_if<double>(&a.value)) return bits(*x) == bits(std::get<double>(b.value));
+    return a.value == b.value;
+}
+
+Attributes::Attributes(std::initializer_list<Attribute> attributes) {
+    if (attributes.size() == 0) return;
+    if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
+    auto list = std::make_shared<List>();
+    for (const Attribute& attribute : attributes) list->items[list->count++] = attribute;
+    list_ = std::move(list);
+}
+
+std::span<const Attribute> Attributes::list() const noexcept {
+    return list_ ? std::span<const Attribute>(list_->items, list_->count) : std::span<const Attribute>();
+}
+
+const Attribute::Value& Attributes::find(std::string_view name) const {
+    for (const Attribute& attribute : list())
+        if (attribute.name == name) return attribute.value;
+    throw ValueError("attribute '" + std::string(name) + "' is missing", {});
+}
+
+bool operator==(const Attributes& a, const Attributes& b) {
+    const auto x = a.list(), y = b.list();
+    return x.size() == y.size() && std::equal(x.begin(), x.end(), y.begin());
+}
+
+std::size_t Attributes::hash() const noexcept {
+    std::size_t seed = list().size();
+    for (const Attribute& attribute : list()) {
+        seed = mix(seed, std::hash<std::string_view>()(attribute.name));
+        seed = std::visit(
+            [&]<class T>(const T& value) {
+                if constexpr (std::is_same_v<T, Shape>) {
+                    std::size_t s = mix(seed, value.rank());
+                    for (auto extent : value) s = mix(s, std::uint64_t(extent));
+                    return s;
+                } else if constexpr (std::is_same_v<T, double>) {
+                    return mix(seed, bits(value));
+                } else {
+                    return mix(seed, std::uint64_t(value));
+                }
+            },
+            attribute.value);
+    }
+    return seed;
+}
+
+void ShapeCall::refuse(const std::string& problem, std::optional<int> axis) const {
+    std::vector<Shape> shapes;
+    for (const Type* type : operands) shapes.push_back(type->shape);
+    throw ShapeError(problem, {primitive, shapes, axis, where});
+}
+
+void ShapeCall::refuse_dtype(const std::string& problem) const {
+    std::vector<Shape> shapes;
+    for (const Type* type : operands) shapes.push_back(type->shape);
+    throw DTypeError(problem, {primitive, shapes, {}, where});
+}
+
+}  // namespace gradtape

@@ -1,0 +1,20 @@
+// One instruction of a program: a primitive applied to earlier values.
+#pragma once
+
+#include <gradtape/primitive.hpp>
+
+#include "../support/small_vector.hpp"
+
+namespace gradtape::detail {
+
+using Index = std::uint32_t;
+
+struct Instruction {
+    const Primitive* primitive = nullptr;
+    Attributes attributes;
+    SmallVector<Index, 3> operands;
+    Type type;
+    Where where;
+};
+
+}  // namespace gradtape::detail

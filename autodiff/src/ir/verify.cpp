@@ -1,0 +1,41 @@
+// Checks a program: operands before use, arity, and types that the shape rules give again.
+#include "verify.hpp"
+
+namespace gradtape::detail {
+namespace {
+
+[[noreturn]] void broken(const Instruction& instruction, std::size_t index, const std::string& rule) {
+    throw Error("instruction %" + std::to_string(index) + " " + rule,
+                {instruction.primitive ? instruction.primitive->name : "verify", {instruction.type.shape}, {},
+                 instruction.where});
+}
+
+void verify_one(std::span<const Instruction> instructions, std::size_t index) {
+    const Instruction& instruction = instructions[index];
+    if (!instruction.primitive) broken(instruction, index, "has no primitive");
+    const Primitive& primitive = *instruction.primitive;
+    if (primitive.arity != Primitive::variadic && instruction.operands.size() != std::size_t(primitive.arity))
+        broken(instruction, index, "has " + std::to_string(instruction.operands.size()) + " operands; needs " +
+                                       std::to_string(primitive.arity));
+    std::vector<const Type*> types;
+    for (Index operand : instruction.operands) {
+        if (operand >= index)
+            broken(instruction, index, "uses %" + std::to_string(operand) + ", which does not come before it");
+        types.push_back(&instructions[operand].type);
+    }
+    if (primitive.leaf) return;
+    const Type type = primitive.shape({types, instruction.attributes, primitive.name, instruction.where});
+    if (!(type == instruction.type))
+        broken(instruction, index, "is typed " + to_string(instruction.type) + "; its rule says " + to_string(type));
+}
+
+}  // namespace
+
+void verify(std::span<const Instruction> instructions, std::span<const Index> outputs) {
+    for (std::size_t i = 0; i < instructions.size(); ++i) verify_one(instructions, i);
+    for (Index output : outputs)
+        if (output >= instructions.size())
+            throw Error("output %" + std::to_string(output) + " does not exist", {"verify", {}, {}, {}});
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,290 @@
+// Reductions, shapes and products: what NumPy allows, brought into the primitives' narrower forms.
+#include "tape/recorder.hpp"
+
+#include <algorithm>
+
+namespace gradtape {
+
+using detail::bind;
+using detail::Op;
+using detail::Recorder;
+
+namespace {
+
+/// The node of an operand that cannot be a number.
+Node node_of(const Operand& x, const char* name) {
+    Recorder::of(x.node(), name, x.where());
+    return x.node();
+}
+
+[[noreturn]] void refuse(const char* name, const std::string& problem, std::initializer_list<Shape> shapes, Where where,
+                         std::optional<int> axis = {}) {
+    throw ShapeError(problem, {name, shapes, axis, where});
+}
+
+std::size_t normalised(const char* name, std::int64_t axis, const Shape& shape, Where where, std::size_t more = 0) {
+    const std::int64_t rank = std::int64_t(shape.rank() + more);
+    if (axis < -rank || axis >= rank)
+        refuse(name, "axis " + std::to_string(axis) + " is out of range for shape " + to_string(shape), {shape}, where,
+               int(axis));
+    return std::size_t(axis < 0 ? axis + rank : axis);
+}
+
+/// Which axes to reduce, as flags.
+std::array<bool, Shape::max_rank> flags_of(const char* name, const Axes& axes, const Shape& shape, Where where) {
+    std::array<bool, Shape::max_rank> reduced{};
+    if (axes.all()) {
+        for (std::size_t i = 0; i < shape.rank(); ++i) reduced[i] = true;
+    }
+    for (std::int64_t axis : axes.list()) {
+        const std::size_t i = normalised(name, axis, shape, where);
+        if (reduced[i])
+            refuse(name, "axis " + std::to_string(axis) + " is given twice", {shape}, where, int(axis));
+        reduced[i] = true;
+    }
+    return reduced;
+}
+
+Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
+    const char* name = detail::primitive(op).name;
+    Node x = node_of(operand, name);
+    const Shape shape = x.shape();
+    const auto reduced = flags_of(name, axes, shape, operand.where());
+    Shape list, kept, with_ones;
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        (reduced[i] ? list : kept).push_back(std::int64_t(i));
+        with_ones.push_back(reduced[i] ? 1 : shape[i]);
+    }
+    if (list.empty() || list.back() - list[0] + 1 == std::int64_t(list.size()))
+        return bind(op, {{x, operand.where()}}, {{"axes", list}, {"keepdims", keepdims}});
+    // Axes with gaps: bring them together at the end first.
+    Shape order = kept, together;
+    for (std::int64_t axis : list) order.push_back(axis);
+    for (std::size_t i = kept.size(); i < order.size(); ++i) together.push_back(std::int64_t(i));
+    x = bind(Op::transpose, {{x, operand.where()}}, {{"permutation", order}});
+    x = bind(op, {{x, operand.where()}}, {{"axes", together}, {"keepdims", false}});
+    return keepdims ? bind(Op::reshape, {{x, operand.where()}}, {{"shape", with_ones}}) : x;
+}
+
+Node along(Op op, const Operand& operand, int axis) {
+    const char* name = detail::primitive(op).name;
+    const Node x = node_of(operand, name);
+    const Shape axes{std::int64_t(normalised(name, axis, x.shape(), operand.where()))};
+    return bind(op, {operand}, {{"axes", axes}});
+}
+
+}  // namespace
+
+Node sum(Operand x, Axes axes, bool keepdims) { return reduce(Op::sum, x, axes, keepdims); }
+Node prod(Operand x, Axes axes, bool keepdims) { return reduce(Op::prod, x, axes, keepdims); }
+Node max(Operand x, Axes axes, bool keepdims) { return reduce(Op::max, x, axes, keepdims); }
+Node min(Operand x, Axes axes, bool keepdims) { return reduce(Op::min, x, axes, keepdims); }
+Node logsumexp(Operand x, Axes axes, bool keepdims) { return reduce(Op::logsumexp, x, axes, keepdims); }
+Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
+Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
+
+Node mean(Operand x, Axes axes, bool keepdims) {
+    const Node node = node_of(x, "mean");
+    if (!is_floating(node.dtype()))
+        throw DTypeError(std::string("takes float32 or float64, not ") + to_string(node.dtype()) + "; cast first",
+                         {"mean", {node.shape()}, {}, x.where()});
+    const Shape& shape = node.shape();
+    const auto reduced = flags_of("mean", axes, shape, x.where());
+    double count = 1;
+    for (std::size_t i = 0; i < shape.rank(); ++i)
+        if (reduced[i]) count *= double(shape[i]);
+    return bind(Op::divide, {{reduce(Op::sum, x, axes, keepdims), x.where()}, {count, x.where()}});
+}
+
+Node broadcast_to(Operand x, const Shape& shape) {
+    const Node node = node_of(x, "broadcast_to");
+    return node.shape() == shape ? node : bind(Op::broadcast_to, {x}, {{"shape", shape}});
+}
+
+Node sum_to(Operand x, const Shape& shape) {
+    const Node node = node_of(x, "sum_to");
+    const Shape from = node.shape();
+    if (from == shape) return node;
+    Shape axes;
+    bool fits = shape.rank() <= from.rank();
+    for (std::size_t i = 0; fits && i < from.rank(); ++i) {
+        const std::size_t lead = from.rank() - shape.rank();
+        if (i >= lead && shape[i - lead] == from[i]) continue;
+        fits = i < lead || shape[i - lead] == 1;
+        axes.push_back(std::int64_t(i));
+    }
+    if (!fits) refuse("sum_to", "shape " + to_string(shape) + " does not broadcast to " + to_string(from), {from, shape}, x.where());
+    const Node z = axes.empty() ? node : reduce(Op::sum, x, axes, false);
+    return z.shape() == shape ? z : bind(Op::reshape, {{z, x.where()}}, {{"shape", shape}});
+}
+
+Node reshape(Operand x, const Shape& shape) {
+    const Node node = node_of(x, "reshape");
+    Shape wanted = shape;
+    std::optional<std::size_t> open;
+    std::int64_t known = 1;
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        if (shape[i] < -1 || (shape[i] == -1 && open))
+            refuse("reshape", to_string(shape) + " is no shape; one extent may be -1", {node.shape(), shape}, x.where(), int(i));
+        if (shape[i] == -1)
+            open = i;
+        else if (__builtin_mul_overflow(known, shape[i], &known))
+            refuse("reshape", "shape " + to_string(shape) + " has too many elements", {node.shape(), shape}, x.where());
+    }
+    if (open) {
+        const std::int64_t elements = node.shape().elements();
+        if (known == 0 || elements % known != 0)
+            refuse("reshape", "no extent for -1 makes " + to_string(shape) + " from " + to_string(node.shape()),
+                   {node.shape(), shape}, x.where(), int(*open));
+        wanted[*open] = elements / known;
+    }
+    return node.shape() == wanted ? node : bind(Op::reshape, {x}, {{"shape", wanted}});
+}
+
+Node transpose(Operand x) {
+    const Node node = node_of(x, "transpose");
+    Shape permutation;
+    for (std::size_t i = node.shape().rank(); i-- > 0;) permutation.push_back(std::int64_t(i));
+    return transpose(x, permutation);
+}
+
+Node transpose(Operand x, const Shape& permutation) {
+    const Node node = node_of(x, "transpose");
+    Shape axes;
+    bool moves = false;
+    for (std::size_t i = 0; i < permutation.size(); ++i) {
+        axes.push_back(std::int64_t(normalised("transpose", permutation[i], node.shape(), x.where())));
+        moves = moves || axes.back() != std::int64_t(i);
+    }
+    return !moves && axes.size() == node.shape().rank() ? node : bind(Op::transpose, {x}, {{"permutation", axes}});
+}
+
+Node slice(Operand x, std::initializer_list<Range> ranges) { return slice(x, std::span(ranges.begin(), ranges.size())); }
+
+Node slice(Operand x, std::span<const Range> ranges) {
+    const Node node = node_of(x, "slice");
+    const Shape& from = node.shape();
+    if (ranges.size() > from.rank())
+        refuse("slice", std::to_string(ranges.size()) + " ranges for shape " + to_string(from), {from}, x.where());
+    Shape start, step, shape;
+    for (std::size_t i = 0; i < from.rank(); ++i) {
+        const Range range = i < ranges.size() ? ranges[i] : Range{};
+        const std::int64_t n = from[i], by = range.step;
+        if (by == 0) refuse("slice", "step 0 on axis " + std::to_string(i), {from}, x.where(), int(i));
+        // As Python's slice.indices: bounds clip to [0, n], or to [-1, n - 1] going backwards.
+        const std::int64_t low = by > 0 ? 0 : -1, high = by > 0 ? n : n - 1;
+        const auto clip = [&](std::optional<std::int64_t> bound, std::int64_t otherwise) {
+            if (!bound) return otherwise;
+            return std::clamp(*bound < 0 ? *bound + n : *bound, low, high);
+        };
+        const std::int64_t first = clip(range.start, by > 0 ? low : high), last = clip(range.stop, by > 0 ? high : low);
+        const std::int64_t span = by > 0 ? last - first : first - last, width = by > 0 ? by : -by;
+        const std::int64_t count = span > 0 ? (span - 1) / width + 1 : 0;
+        start.push_back(count > 0 ? first : 0);
+        step.push_back(count > 0 ? by : 1);
+        shape.push_back(count);
+    }
+    return shape == from && step == Shape(std::vector<std::int64_t>(from.rank(), 1))
+        ? node
+        : bind(Op::slice, {x}, {{"start", start}, {"step", step}, {"shape", shape}});
+}
+
+Node concatenate(std::span<const Node> parts, int axis, Where where) {
+    if (parts.empty()) refuse("concatenate", "no parts", {}, where);
+    Recorder::of(parts[0], "concatenate", where);
+    const std::int64_t at = std::int64_t(normalised("concatenate", axis, parts[0].shape(), where));
+    return apply(detail::primitive(Op::concatenate), parts, {{"axis", at}}, where);
+}
+
+Node concatenate(std::initializer_list<Node> parts, int axis, Where where) {
+    return concatenate(std::span(parts.begin(), parts.size()), axis, where);
+}
+
+Node stack(std::span<const Node> parts, int axis, Where where) {
+    if (parts.empty()) refuse("stack", "no parts", {}, where);
+    Recorder::of(parts[0], "stack", where);
+    const Shape first = parts[0].shape();
+    const std::size_t at = normalised("stack", axis, first, where, 1);
+    Shape wide;
+    for (std::size_t i = 0; i <= first.rank(); ++i) {
+        if (i == at) wide.push_back(1);
+        if (i < first.rank()) wide.push_back(first[i]);
+    }
+    std::vector<Node> rows;
+    for (const Node& part : parts) {
+        Recorder::of(part, "stack", where);
+        if (!(part.shape() == first))
+            refuse("stack", "shapes " + to_string(first) + " and " + to_string(part.shape()) + " differ", {first, part.shape()}, where);
+        rows.push_back(reshape({part, where}, wide));
+    }
+    return concatenate(rows, int(at), where);
+}
+
+Node stack(std::initializer_list<Node> parts, int axis, Where where) {
+    return stack(std::span(parts.begin(), parts.size()), axis, where);
+}
+
+Node pad(Operand x, const Shape& before, const Shape& after, double value) {
+    node_of(x, "pad");
+    return bind(Op::pad, {x}, {{"before", before}, {"after", after}, {"value", value}});
+}
+
+namespace {
+
+/// Leading axes of the two operands, broadcast to each other; matrices stay as they are.
+Node with_batch(const Operand& x, const Node& node, const Shape& batch) {
+    Shape shape = batch;
+    shape.push_back(node.shape()[node.shape().rank() - 2]);
+    shape.push_back(node.shape().back());
+    return broadcast_to({node, x.where()}, shape);
+}
+
+Shape common_batch(const Shape& x, const Shape& y, Where where) {
+    Shape batch;
+    const std::size_t rank = std::max(x.rank(), y.rank());
+    for (std::size_t i = 0; i + 2 < rank; ++i) {
+        const std::size_t back = rank - i;
+        const std::int64_t a = back > x.rank() ? 1 : x[x.rank() - back], b = back > y.rank() ? 1 : y[y.rank() - back];
+        if (a != b && a != 1 && b != 1)
+            refuse("matmul", "leading extents do not broadcast: x " + to_string(x) + ", y " + to_string(y), {x, y}, where);
+        batch.push_back(a == 1 ? b : a);
+    }
+    return batch;
+}
+
+}  // namespace
+
+Node matmul(Operand x, Operand y, Transposed transposed) {
+    const Where where = x.where();
+    Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
+    const Shape xs = a.shape(), ys = b.shape();
+    if (xs.rank() == 0 || ys.rank() == 0)
+        refuse("matmul", "a scalar operand: x " + to_string(xs) + ", y " + to_string(ys) + "; multiply instead", {xs, ys}, where);
+    // A vector is a row on the left, a column on the right; `transposed` has no effect on it.
+    const bool row = xs.rank() == 1, column = ys.rank() == 1;
+    if (row) a = reshape({a, where}, {1, xs[0]});
+    if (column) b = reshape({b, where}, {ys[0], 1});
+    if (row) transposed.x = false;
+    if (column) transposed.y = false;
+    const auto inner = [](const Shape& s, bool last) { return s[s.rank() - (last ? 1 : 2)]; };
+    if (inner(a.shape(), !transposed.x) != inner(b.shape(), transposed.y))
+        refuse("matmul", "inner extents differ: x " + to_string(xs) + (transposed.x ? " transposed" : "") + ", y " +
+                   to_string(ys) + (transposed.y ? " transposed" : "") + "; need x.shape[" + (transposed.x ? "-2" : "-1") +
+                   "] == y.shape[" + (transposed.y || column ? "-1" : "-2") + "]", {xs, ys}, where);
+    if (a.shape().rank() > 2 || b.shape().rank() > 2) {
+        const Shape batch = common_batch(a.shape(), b.shape(), where);
+        a = with_batch(x, a, batch);
+        b = with_batch(y, b, batch);
+    }
+    const Attributes flags = transposed.x || transposed.y
+        ? Attributes{{"transpose_x", transposed.x}, {"transpose_y", transposed.y}}
+        : Attributes();
+    Node z = bind(Op::matmul, {{a, where}, {b, where}}, flags);
+    if (!row && !column) return z;
+    Shape shape;
+    for (std::size_t i = 0; i < z.shape().rank(); ++i)
+        if (!(row && i + 2 == z.shape().rank()) && !(column && i + 1 == z.shape().rank())) shape.push_back(z.shape()[i]);
+    return reshape({z, where}, shape);
+}
+
+}  // namespace gradtape

@@ -1,0 +1,122 @@
+// Building blocks for primitive records: `binary<kernel>("multiply").commutative().vjp(…)`.
+#pragma once
+
+#include <gradtape/primitive.hpp>
+
+#include "../kernels/elementwise.hpp"
+
+/// Opens the definition of a primitive: GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add")…;
+#define GRADTAPE_PRIMITIVE(name)        \
+    extern const Primitive name##_p;    \
+    constinit const Primitive name##_p
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+/// The scalar loop of a kernel of one or two operands, all of type From.
+template <const auto& kernel, class To, class From>
+constexpr Loop uniform_loop() {
+    if constexpr (std::is_invocable_v<decltype(kernel), From>)
+        return &scalar_loop<kernel, To, From>;
+    else
+        return &scalar_loop<kernel, To, From, From>;
+}
+
+/// A record under construction. Each call states one fact.
+struct Define : Primitive {
+    constexpr Define(const char* its_name, int its_arity) {
+        name = its_name;
+        arity = its_arity;
+    }
+    constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
+    constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }
+    constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr) const {
+        return with([&](Define& d) {
+            d.Primitive::vjp[0] = x0;
+            d.Primitive::vjp[1] = x1;
+            d.Primitive::vjp[2] = x2;
+        });
+    }
+    constexpr Define jvp(JvpRule x0) const { return with([&](Define& d) { d.Primitive::jvp[0] = x0; }); }
+    constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
+    constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
+    constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
+    constexpr Define identity() const { return with([](Define& d) { d.Primitive::identity = true; }); }
+    constexpr Define piecewise_constant() const { return with([](Define& d) { d.differentiable = false; }); }
+    /// The test domain, by operand; the last given serves the rest.
+    constexpr Define on(Domain x0) const { return on(x0, x0, x0); }
+    constexpr Define on(Domain x0, Domain x1) const { return on(x0, x1, x1); }
+    constexpr Define on(Domain x0, Domain x1, Domain x2) const {
+        return with([&](Define& d) {
+            d.domain[0] = x0;
+            d.domain[1] = x1;
+            d.domain[2] = x2;
+        });
+    }
+    /// Also for int64, through `exact` (a kernel on scalars). Wrap-around arithmetic is done on unsigned integers.
+    template <const auto& exact, class Word = std::uint64_t>
+    constexpr Define integers() const {
+        return with([](Define& d) { d.loops[std::size_t(DType::int64)] = uniform_loop<exact, Word, Word>(); });
+    }
+
+private:
+    template <class Change>
+    constexpr Define with(Change change) const {
+        Define d = *this;
+        change(d);
+        return d;
+    }
+};
+
+constexpr Domain any_real{-2, 2};
+constexpr Domain positive{0.2, 3};
+constexpr Domain away_from_zero{-2, 2, 0, 0.1};
+
+inline Type first_type(const ShapeCall& call) { return call[0]; }
+inline Type boolean_type(const ShapeCall& call) { return {DType::boolean, call[0].shape}; }
+
+/// Elementwise facts common to all arities.
+constexpr Define elementwise(const char* name, int arity, ShapeRule shape = first_type) {
+    Define d(name, arity);
+    d.Primitive::shape = shape;
+    d.Primitive::elementwise = true;
+    d.in_place = shape == first_type;
+    d.broadcasts = arity > 1;
+    return d;
+}
+
+/// Floating elementwise primitives computed by one SIMD kernel.
+template <const auto& kernel, std::size_t arity>
+constexpr Define by_simd(const char* name) {
+    Define d = elementwise(name, int(arity));
+    d.loops[std::size_t(DType::float32)] = &simd_loop<kernel, float, arity>;
+    d.loops[std::size_t(DType::float64)] = &simd_loop<kernel, double, arity>;
+    return d;
+}
+template <const auto& kernel>
+constexpr Define unary(const char* name) {
+    return by_simd<kernel, 1>(name);
+}
+template <const auto& kernel>
+constexpr Define binary(const char* name) {
+    return by_simd<kernel, 2>(name);
+}
+template <const auto& kernel>
+constexpr Define ternary(const char* name) {
+    return by_simd<kernel, 3>(name);
+}
+
+/// Floating, one element at a time: for functions whose SIMD form would let lanes influence each other.
+template <const auto& kernel>
+constexpr Define scalar_unary(const char* name) {
+    Define d = elementwise(name, 1);
+    d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, float, float>;
+    d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, double, double>;
+    return d;
+}
+
+/// Where `cotangent` is 0 the product is 0, whatever the slope is there.
+inline Node chain(Node slope, Node cotangent) { return multiply_no_nan(slope, cotangent); }
+
+}  // namespace
+}  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,0 +1,114 @@
+// Elementwise functions of one operand, and xlogy.
+#include "define.hpp"
+
+#include <cmath>
+
+namespace gradtape::detail::GRADTAPE_ISA {
+
+// z = √x, ∂z/∂x = 1/2z
+constexpr auto sqrt_kernel = [](auto x) { return xsimd::sqrt(x); };
+GRADTAPE_PRIMITIVE(sqrt) = unary<sqrt_kernel>("sqrt")
+    .vjp([](const Operands&, Node z, Node z_bar) { return chain(reciprocal(z + z), z_bar); }).on(positive);
+
+// z = 1/√x, ∂z/∂x = −z³/2. Not xsimd::rsqrt, which is an approximation.
+constexpr auto rsqrt_kernel = [](auto x) { return decltype(x)(1) / xsimd::sqrt(x); };
+GRADTAPE_PRIMITIVE(rsqrt) = unary<rsqrt_kernel>("rsqrt")
+    .vjp([](const Operands&, Node z, Node z_bar) { return chain(-0.5 * (z * z * z), z_bar); }).on(positive);
+
+// z = 1/x, ∂z/∂x = −z²
+constexpr auto reciprocal_kernel = [](auto x) { return decltype(x)(1) / x; };
+GRADTAPE_PRIMITIVE(reciprocal) = unary<reciprocal_kernel>("reciprocal")
+    .vjp([](const Operands&, Node z, Node z_bar) { return -chain(square(z), z_bar); }).on(away_from_zero);
+
+// z = eˣ
+constexpr auto exp_kernel = [](auto x) { return xsimd::exp(x); };
+GRADTAPE_PRIMITIVE(exp) = unary<exp_kernel>("exp")
+    .vjp([](const Operands&, Node z, Node z_bar) { return chain(z, z_bar); }).on(any_real);
+
+// z = eˣ − 1
+constexpr auto expm1_kernel = [](auto x) { return xsimd::expm1(x); };
+GRADTAPE_PRIMITIVE(expm1) = unary<expm1_kernel>("expm1")
+    .vjp([](const Operands&, Node z, Node z_bar) { return chain(z + 1.0, z_bar); }).on(any_real);
+
+// z = log x
+constexpr auto log_kernel = [](auto x) { return xsimd::log(x); };
+GRADTAPE_PRIMITIVE(log) = unary<log_kernel>("log")
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(reciprocal(x[0]), z_bar); }).on(positive);
+
+// z = log(1 + x)
+constexpr auto log1p_kernel = [](auto x) { return xsimd::log1p(x); };
+GRADTAPE_PRIMITIVE(log1p) = unary<log1p_kernel>("log1p")
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(reciprocal(1.0 + x[0]), z_bar); }).on({-0.8, 2});
+
+// Trigonometry by the C library: xsimd reduces the argument by a method picked for the whole register, so that a lane's
+// bits depend on its neighbours.
+constexpr auto sin_kernel = [](auto x) { return std::sin(x); };
+GRADTAPE_PRIMITIVE(sin) = scalar_unary<sin_kernel>("sin")
+    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * cos(x[0]); }).on(any_real);
+
+constexpr auto cos_kernel = [](auto x) { return std::cos(x); };
+GRADTAPE_PRIMITIVE(cos) = scalar_unary<cos_kernel>("cos")
+    .vjp([](const Operands& x, Node, Node z_bar) { return -(z_bar * sin(x[0])); }).on(any_real);
+
+// ∂z/∂x = 1 + z²
+constexpr auto tan_kernel = [](auto x) { return std::tan(x); };
+GRADTAPE_PRIMITIVE(tan) = scalar_unary<tan_kernel>("tan")
+    .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (1.0 + square(z)); }).on({-1.2, 1.2});
+
+// ∂z/∂x = 1 − z²
+constexpr auto tanh_kernel = [](auto x) { return xsimd::tanh(x); };
+GRADTAPE_PRIMITIVE(tanh) = unary<tanh_kernel>("tanh")
+    .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (1.0 - square(z)); }).on(any_real);
+
+// z = 1/(1 + e^−x): accurate on both sides, since 1 + e^−x is. ∂z/∂x = z (1 − z)
+constexpr auto sigmoid_kernel = [](auto x) {
+    const decltype(x) one(1);
+    return one / (one + xsimd::exp(-x));
+};
+GRADTAPE_PRIMITIVE(sigmoid) = unary<sigmoid_kernel>("sigmoid")
+    .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (z * (1.0 - z)); }).on(any_real);
+
+// z = max(x, 0) + log1p(e^−|x|) (Mächler 2012, "Accurately computing log(1 − exp(−|a|))")
+constexpr auto softplus_kernel = [](auto x) {
+    const decltype(x) zero(0);
+    const auto positive_part = xsimd::select(x > zero, x, zero);
+    return xsimd::select(x == x, positive_part + xsimd::log1p(xsimd::exp(-xsimd::abs(x))), x);
+};
+GRADTAPE_PRIMITIVE(softplus) = unary<softplus_kernel>("softplus")
+    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(x[0]); }).on(any_real);
+
+// z = −softplus(−x)
+constexpr auto log_sigmoid_kernel = [](auto x) { return -softplus_kernel(-x); };
+GRADTAPE_PRIMITIVE(log_sigmoid) = unary<log_sigmoid_kernel>("log_sigmoid")
+    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(-x[0]); }).on(any_real);
+
+// z = max(x, 0); NaN stays NaN. Slope 0 at 0.
+constexpr auto relu_kernel = [](auto x) { return xsimd::select(x <= decltype(x)(0), decltype(x)(0), x); };
+GRADTAPE_PRIMITIVE(relu) = unary<relu_kernel>("relu")
+    .vjp([](const Operands& x, Node, Node z_bar) { return where(x[0] > 0.0, z_bar, 0.0); }).on(away_from_zero);
+
+// z = |x|. Slope 0 at 0.
+constexpr auto abs_kernel = [](auto x) { return xsimd::abs(x); };
+constexpr auto abs_integer = [](auto x) { return x >> 63 ? decltype(x)(0) - x : x; };
+GRADTAPE_PRIMITIVE(abs) = unary<abs_kernel>("abs").integers<abs_integer>()
+    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sign(x[0]); }).on(away_from_zero);
+
+// z = −1, 0, 1; NaN stays NaN
+constexpr auto sign_kernel = [](auto x) {
+    const decltype(x) zero(0), one(1);
+    return xsimd::select(x > zero, one, xsimd::select(x < zero, -one, x));
+};
+constexpr auto sign_integer = [](auto x) { return decltype(x)((x > 0) - (x < 0)); };
+GRADTAPE_PRIMITIVE(sign) = unary<sign_kernel>("sign").integers<sign_integer, std::int64_t>()
+    .piecewise_constant().on(away_from_zero);
+
+// z = x log y, and 0 where x = 0
+constexpr auto xlogy_kernel = [](auto x, auto y) {
+    return xsimd::select(x == decltype(x)(0), decltype(x)(0), x * xsimd::log(y));
+};
+GRADTAPE_PRIMITIVE(xlogy) = binary<xlogy_kernel>("xlogy")
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(log(x[1]), z_bar); },
+         [](const Operands& x, Node, Node z_bar) { return chain(multiply_no_nan(reciprocal(x[1]), x[0]), z_bar); })
+    .on(away_from_zero, positive);
+
+}  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,0 +1,74 @@
+// Matrix products.
+#include "define.hpp"
+
+#include "../kernels/gemm.hpp"
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+Transposed flags(const Attributes& attributes) {
+    if (attributes.list().empty()) return {};
+    return {attributes.get<bool>("transpose_x"), attributes.get<bool>("transpose_y")};
+}
+
+struct Sizes {
+    std::int64_t batch = 1, m, n, k, k_of_y;
+};
+Sizes sizes(const Shape& x, const Shape& y, Transposed t) {
+    const auto last = [](const Shape& s, bool other) { return s[s.rank() - (other ? 2 : 1)]; };
+    Sizes s{1, last(x, !t.x), last(y, t.y), last(x, t.x), last(y, !t.y)};
+    for (std::size_t i = 0; i + 2 < x.rank(); ++i) s.batch *= x[i];
+    return s;
+}
+
+Type matmul_type(const ShapeCall& call) {
+    const Shape &x = call[0].shape, &y = call[1].shape;
+    if (!is_floating(call[0].dtype) || call[0].dtype != call[1].dtype)
+        call.refuse_dtype(std::string("takes two operands of float32 or of float64, not ") + to_string(call[0].dtype) +
+                          " and " + to_string(call[1].dtype));
+    bool batches = x.rank() >= 2 && x.rank() == y.rank();
+    for (std::size_t i = 0; batches && i + 2 < x.rank(); ++i) batches = x[i] == y[i];
+    if (!batches) call.refuse("leading extents differ: x " + to_string(x) + ", y " + to_string(y));
+    const Transposed t = flags(call.attributes);
+    const Sizes s = sizes(x, y, t);
+    if (s.k != s.k_of_y)
+        call.refuse("inner extents differ: x " + to_string(x) + (t.x ? " transposed" : "") + ", y " + to_string(y) +
+                    (t.y ? " transposed" : "") + "; need x.shape[" + (t.x ? "-2" : "-1") + "] == y.shape[" +
+                    (t.y ? "-1" : "-2") + "]");
+    Type type = call[0];
+    type.shape[x.rank() - 2] = s.m;
+    type.shape[x.rank() - 1] = s.n;
+    return type;
+}
+
+template <class T>
+void multiply_matrices(const KernelCall& call) {
+    const Transposed t = flags(call.attributes);
+    const Sizes s = sizes(call.inputs[0].type->shape, call.inputs[1].type->shape, t);
+    const T *x = static_cast<const T*>(call.inputs[0].data), *y = static_cast<const T*>(call.inputs[1].data);
+    T* z = static_cast<T*>(call.output);
+    if (s.batch == 1)
+        gemm(t.x, t.y, s.m, s.n, s.k, x, y, z);
+    else
+        batched_gemm(t.x, t.y, s.batch, s.m, s.n, s.k, x, s.m * s.k, y, s.k * s.n, z);
+}
+
+}  // namespace
+
+// z = op(x) op(y). x̄ = z̄ op(y)ᵀ and ȳ = op(x)ᵀ z̄ (Giles 2008, 2.2.2), with the transpositions folded into the flags.
+GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2).shaped(matmul_type)
+    .computed([](const KernelCall& call) {
+        if (call.type.dtype == DType::float32) return multiply_matrices<float>(call);
+        return multiply_matrices<double>(call);
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) {
+             const Transposed t = flags(x.attributes);
+             return t.x ? gradtape::matmul(x[1], z_bar, {t.y, true}) : gradtape::matmul(z_bar, x[1], {false, !t.y});
+         },
+         [](const Operands& x, Node, Node z_bar) {
+             const Transposed t = flags(x.attributes);
+             return t.y ? gradtape::matmul(z_bar, x[0], {true, t.x}) : gradtape::matmul(x[0], z_bar, {!t.x, false});
+         })
+    .multilinear().on(any_real);
+
+}  // namespace gradtape::detail::GRADTAPE_ISA

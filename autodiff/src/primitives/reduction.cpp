@@ -1,0 +1,217 @@
+// Reductions over one run of neighbouring axes: attributes `axes` (ascending, without gaps) and `keepdims`.
+// ops.cpp brings other sets of axes into this form.
+#include "catalogue.hpp"
+#include "define.hpp"
+
+#include "../kernels/reduce.hpp"
+#include "../kernels/softmax.hpp"
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+const Shape& axes_of(const Attributes& attributes) { return attributes.get<Shape>("axes"); }
+
+/// x seen as (outer, reduced, inner).
+struct View {
+    std::int64_t outer = 1, reduced = 1, inner = 1;
+};
+View view(const Shape& shape, const Shape& axes) {
+    View v;
+    for (std::int64_t i = 0; i < std::int64_t(shape.rank()); ++i) {
+        const bool reduced = !axes.empty() && i >= axes[0] && i <= axes.back();
+        (reduced ? v.reduced : i < (axes.empty() ? INT64_MAX : axes[0]) ? v.outer : v.inner) *= shape[i];
+    }
+    return v;
+}
+
+void check_axes(const ShapeCall& call) {
+    const Shape& axes = axes_of(call.attributes);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        if (axes[i] < 0 || axes[i] >= std::int64_t(call[0].shape.rank()))
+            call.refuse("axis " + std::to_string(axes[i]) + " of shape " + to_string(call[0].shape), int(axes[i]));
+        if (i && axes[i] != axes[i - 1] + 1) call.refuse("axes have gaps", int(axes[i]));
+    }
+}
+
+void require_floating(const ShapeCall& call) {
+    if (!is_floating(call[0].dtype))
+        call.refuse_dtype("takes float32 or float64, not " + std::string(to_string(call[0].dtype)));
+}
+
+Shape reduced_shape(const Shape& shape, const Shape& axes, bool keepdims) {
+    Shape result;
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        const bool reduced = !axes.empty() && std::int64_t(i) >= axes[0] && std::int64_t(i) <= axes.back();
+        if (!reduced)
+            result.push_back(shape[i]);
+        else if (keepdims)
+            result.push_back(1);
+    }
+    return result;
+}
+
+Type reduced_type(const ShapeCall& call) {
+    check_axes(call);
+    if (call[0].dtype == DType::boolean) call.refuse_dtype("takes numbers, not boolean: cast first");
+    return {call[0].dtype, reduced_shape(call[0].shape, axes_of(call.attributes), call.attributes.get<bool>("keepdims"))};
+}
+
+Type floating_reduced_type(const ShapeCall& call) {
+    require_floating(call);
+    return reduced_type(call);
+}
+
+Type nonempty_reduced_type(const ShapeCall& call) {
+    const Type type = reduced_type(call);
+    for (std::int64_t axis : axes_of(call.attributes))
+        if (call[0].shape[std::size_t(axis)] == 0 && type.shape.elements() > 0)
+            call.refuse("no element to choose from in axis " + std::to_string(axis) + " of shape " +
+                            to_string(call[0].shape) + "; needs at least one", int(axis));
+    return type;
+}
+
+Type along_axes_type(const ShapeCall& call) {
+    check_axes(call);
+    require_floating(call);
+    return call[0];
+}
+
+template <class T, void (*function)(const T*, T*, std::int64_t, std::int64_t, std::int64_t)>
+void run(const KernelCall& call) {
+    const View v = view(call.inputs[0].type->shape, axes_of(call.attributes));
+    function(static_cast<const T*>(call.inputs[0].data), static_cast<T*>(call.output), v.outer, v.reduced, v.inner);
+}
+
+// The three element types of one reduction.
+#define GRADTAPE_BY_DTYPE(function)                                             \
+    [](const KernelCall& call) {                                                \
+        switch (call.inputs[0].type->dtype) {                                   \
+            case DType::float32: return run<float, function<float>>(call);      \
+            case DType::float64: return run<double, function<double>>(call);    \
+            default: return run<std::int64_t, function<std::int64_t>>(call);    \
+        }                                                                       \
+    }
+#define GRADTAPE_BY_FLOATING_DTYPE(function)                                    \
+    [](const KernelCall& call) {                                                \
+        if (call.inputs[0].type->dtype == DType::float32)                       \
+            return run<float, function<float>>(call);                           \
+        return run<double, function<double>>(call);                             \
+    }
+
+/// A reduced value brought back to the shape it was reduced from.
+Node spread(const Operands& x, Node reduced) {
+    const Shape& shape = x[0].shape();
+    return gradtape::broadcast_to(gradtape::reshape(reduced, reduced_shape(shape, axes_of(x.attributes), true)), shape);
+}
+
+Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(like, axes_of(x.attributes), keepdims); }
+
+}  // namespace
+
+// z = Σ x
+GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).shaped(reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_sum)).linear()
+    .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar); }).on(any_real);
+
+// z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
+// derivatives of every order.
+namespace {
+
+/// x̄ from the cotangent of the product over the middle axis of x (outer, n, inner); z_bar (outer, 1, inner).
+Node product_cotangent(Node x, Node z_bar) {
+    std::vector<Node> levels{x};
+    const std::int64_t outer = x.shape()[0], inner = x.shape()[2];
+    const auto part = [](Node node, std::int64_t from, std::int64_t to) {
+        return gradtape::slice(node, {{}, {from, to}});
+    };
+    while (levels.back().shape()[1] > 1) {
+        const Node below = levels.back();
+        const std::int64_t n = below.shape()[1], half = n / 2;
+        Node above = part(below, 0, half) * part(below, half, 2 * half);
+        if (n % 2) above = gradtape::concatenate({above, part(below, n - 1, n)}, 1);
+        levels.push_back(above);
+    }
+    Node bar = levels.back().shape()[1] == 1 ? z_bar : gradtape::broadcast_to(z_bar, {outer, 0, inner});
+    for (std::size_t level = levels.size() - 1; level-- > 0;) {
+        const Node below = levels[level];
+        const std::int64_t n = below.shape()[1], half = n / 2;
+        const Node pairs = part(bar, 0, half);
+        const Node left = pairs * part(below, half, 2 * half), right = pairs * part(below, 0, half);
+        bar = n % 2 ? gradtape::concatenate({left, right, part(bar, half, half + 1)}, 1)
+                    : gradtape::concatenate({left, right}, 1);
+    }
+    return bar;
+}
+
+Node prod_rule(const Operands& x, Node, Node z_bar) {
+    const View v = view(x[0].shape(), axes_of(x.attributes));
+    const Node bar = product_cotangent(gradtape::reshape(x[0], {v.outer, v.reduced, v.inner}),
+                                       gradtape::reshape(z_bar, {v.outer, 1, v.inner}));
+    return gradtape::reshape(bar, x[0].shape());
+}
+
+}  // namespace
+GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).shaped(reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_prod))
+    .vjp(prod_rule)
+    .jvp([](const Operands& x, Node z, Node x_dot) {
+        const Node others = prod_rule(x, z, full_like(z, 1.0));
+        return again(x, others * x_dot, x.attributes.get<bool>("keepdims"));
+    }).on(any_real);
+
+// z = max x. k equal maxima have a share of 1/k each, forward and reverse.
+namespace {
+
+struct Ties {
+    Node mask, count;
+};
+Ties ties(const Operands& x, Node z) {
+    const Node mask = gradtape::equal(x[0], spread(x, z));
+    return {mask, again(x, gradtape::cast(mask, x[0].dtype()), x.attributes.get<bool>("keepdims"))};
+}
+constexpr VjpRule extreme_vjp = [](const Operands& x, Node z, Node z_bar) {
+    const Ties t = ties(x, z);
+    return gradtape::where(t.mask, spread(x, z_bar / t.count), 0.0);
+};
+constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
+    const Ties t = ties(x, z);
+    return again(x, gradtape::where(t.mask, x_dot, 0.0), x.attributes.get<bool>("keepdims")) / t.count;
+};
+
+}  // namespace
+GRADTAPE_PRIMITIVE(max) = Define("max", 1).shaped(nonempty_reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_max))
+    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
+
+// z = min x
+GRADTAPE_PRIMITIVE(min) = Define("min", 1).shaped(nonempty_reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_min))
+    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
+
+// z = log Σ eˣ. Its slope is softmax(x), which has the right limits where x is infinite.
+namespace {
+
+/// softmax over the same axes as the instruction that x belongs to.
+Node softmax_like(const Operands& x) {
+    return gradtape::apply(primitive(Op::softmax), {x[0]}, {{"axes", axes_of(x.attributes)}});
+}
+
+}  // namespace
+GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).shaped(floating_reduced_type)
+    .computed(GRADTAPE_BY_FLOATING_DTYPE(logsumexp))
+    .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar) * softmax_like(x); })
+    .jvp([](const Operands& x, Node, Node x_dot) {
+        return again(x, x_dot * softmax_like(x), x.attributes.get<bool>("keepdims"));
+    }).on(any_real);
+
+// z = eˣ / Σ eˣ. Its Jacobian diag(z) − z zᵀ is symmetric, so both directions share one rule.
+namespace {
+constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * (bar - again(x, bar * z, true)); };
+}
+GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).shaped(along_axes_type)
+    .computed(GRADTAPE_BY_FLOATING_DTYPE(softmax)).vjp(softmax_rule).jvp(softmax_rule).on(any_real);
+
+// z = x − log Σ eˣ
+GRADTAPE_PRIMITIVE(log_softmax) = Define("log_softmax", 1).shaped(along_axes_type)
+    .computed(GRADTAPE_BY_FLOATING_DTYPE(log_softmax))
+    .vjp([](const Operands& x, Node z, Node z_bar) { return z_bar - gradtape::exp(z) * again(x, z_bar, true); })
+    .jvp([](const Operands& x, Node z, Node x_dot) { return x_dot - again(x, gradtape::exp(z) * x_dot, true); })
+    .on(any_real);
+
+}  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,0 +1,132 @@
+// Selection, comparison, logic, conversion: exact loops that the compiler vectorises.
+#include "define.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+// Booleans are bytes, 0 or 1, and are read as such: padding may hold any bits.
+using Byte = std::uint8_t;
+
+template <const auto& kernel>
+constexpr Define comparison(const char* name) {
+    Define d = elementwise(name, 2, boolean_type);
+    d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, Byte, float, float>;
+    d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, Byte, double, double>;
+    d.loops[std::size_t(DType::int64)] = &scalar_loop<kernel, Byte, std::int64_t, std::int64_t>;
+    d.loops[std::size_t(DType::boolean)] = &scalar_loop<kernel, Byte, Byte, Byte>;
+    return d.piecewise_constant();
+}
+
+template <const auto& kernel>
+constexpr Define logic(const char* name, int arity) {
+    Define d = elementwise(name, arity, boolean_type);
+    d.loops[std::size_t(DType::boolean)] = uniform_loop<kernel, Byte, Byte>();
+    return d.piecewise_constant();
+}
+
+Type where_type(const ShapeCall& call) {
+    if (call[0].dtype != DType::boolean)
+        call.refuse_dtype("the condition is " + std::string(to_string(call[0].dtype)) + "; needs boolean");
+    return call[1];
+}
+
+}  // namespace
+
+// z = condition ? x : y. The side not selected gets exactly 0.
+constexpr auto where_kernel = [](auto condition, auto x, auto y) { return condition ? x : y; };
+GRADTAPE_PRIMITIVE(where) = [] {
+    Define d = elementwise("where", 3, where_type);
+    d.loops[std::size_t(DType::float32)] = &scalar_loop<where_kernel, float, Byte, float, float>;
+    d.loops[std::size_t(DType::float64)] = &scalar_loop<where_kernel, double, Byte, double, double>;
+    d.loops[std::size_t(DType::int64)] = &scalar_loop<where_kernel, std::int64_t, Byte, std::int64_t, std::int64_t>;
+    d.loops[std::size_t(DType::boolean)] = &scalar_loop<where_kernel, Byte, Byte, Byte, Byte>;
+    d.loop_operand = 1;
+    return d;
+}()
+    .vjp([](const Operands&, Node, Node) { return Node(); },
+         [](const Operands& x, Node, Node z_bar) { return where(x[0], z_bar, 0.0); },
+         [](const Operands& x, Node, Node z_bar) { return where(x[0], 0.0, z_bar); })
+    .on(any_real);
+
+constexpr auto equal_kernel = [](auto x, auto y) { return x == y; };
+GRADTAPE_PRIMITIVE(equal) = comparison<equal_kernel>("equal").commutative().on(any_real);
+
+constexpr auto not_equal_kernel = [](auto x, auto y) { return x != y; };
+GRADTAPE_PRIMITIVE(not_equal) = comparison<not_equal_kernel>("not_equal").commutative().on(any_real);
+
+constexpr auto less_kernel = [](auto x, auto y) { return x < y; };
+GRADTAPE_PRIMITIVE(less) = comparison<less_kernel>("less").on(any_real);
+
+constexpr auto less_equal_kernel = [](auto x, auto y) { return x <= y; };
+GRADTAPE_PRIMITIVE(less_equal) = comparison<less_equal_kernel>("less_equal").on(any_real);
+
+constexpr auto greater_kernel = [](auto x, auto y) { return x > y; };
+GRADTAPE_PRIMITIVE(greater) = comparison<greater_kernel>("greater").on(any_real);
+
+constexpr auto greater_equal_kernel = [](auto x, auto y) { return x >= y; };
+GRADTAPE_PRIMITIVE(greater_equal) = comparison<greater_equal_kernel>("greater_equal").on(any_real);
+
+constexpr auto and_kernel = [](auto x, auto y) { return x & y; };
+GRADTAPE_PRIMITIVE(logical_and) = logic<and_kernel>("logical_and", 2).commutative().on(any_real);
+
+constexpr auto or_kernel = [](auto x, auto y) { return x | y; };
+GRADTAPE_PRIMITIVE(logical_or) = logic<or_kernel>("logical_or", 2).commutative().on(any_real);
+
+constexpr auto not_kernel = [](auto x) { return x == 0; };
+GRADTAPE_PRIMITIVE(logical_not) = logic<not_kernel>("logical_not", 1).on(any_real);
+
+// z = x as another dtype. Not elementwise in the table's sense: its loop depends on the result's dtype too.
+namespace {
+
+template <class To, class From>
+To converted(From x) {
+    if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
+        constexpr From limit = From(9223372036854775808.0);
+        return x != x ? 0 : x >= limit ? INT64_MAX : x < -limit ? INT64_MIN : To(x);
+    } else {
+        return To(x);
+    }
+}
+
+template <class To, class From>
+void cast_elements(const KernelCall& call) {
+    const auto x = call.input<From>(0);
+    To* z = static_cast<To*>(call.output);
+    for (std::size_t i = 0; i < x.size(); ++i) z[i] = converted<To, From>(x[i]);
+}
+
+template <class From>
+void cast_from(const KernelCall& call) {
+    switch (call.type.dtype) {
+        case DType::float32: return cast_elements<float, From>(call);
+        case DType::float64: return cast_elements<double, From>(call);
+        case DType::int64: return cast_elements<std::int64_t, From>(call);
+        case DType::boolean: return cast_elements<bool, From>(call);
+    }
+}
+
+void cast_kernel(const KernelCall& call) {
+    switch (call.inputs[0].type->dtype) {
+        case DType::float32: return cast_from<float>(call);
+        case DType::float64: return cast_from<double>(call);
+        case DType::int64: return cast_from<std::int64_t>(call);
+        case DType::boolean: return cast_from<bool>(call);
+    }
+}
+
+}  // namespace
+
+GRADTAPE_PRIMITIVE(cast) = Define("cast", 1)
+    .shaped([](const ShapeCall& call) { return Type{call.attributes.get<DType>("dtype"), call[0].shape}; })
+    .computed(cast_kernel)
+    .vjp([](const Operands& x, Node, Node z_bar) { return is_floating(x[0].dtype()) ? cast(z_bar, x[0].dtype()) : Node(); })
+    .linear().on(any_real);
+
+// z = x, and no derivative
+GRADTAPE_PRIMITIVE(stop_gradient) = Define("stop_gradient", 1).shaped(first_type).identity().piecewise_constant()
+    .on(any_real);
+
+}  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,0 +1,215 @@
+// Moving elements: broadcast_to, reshape, transpose, slice, unslice, concatenate, pad. All are linear.
+#include "catalogue.hpp"
+#include "define.hpp"
+
+#include "../kernels/layout.hpp"
+
+#include <cstring>
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+const Shape& target(const ShapeCall& call) { return call.attributes.get<Shape>("shape"); }
+
+std::size_t width(const KernelCall& call) { return size_of(call.type.dtype); }
+
+}  // namespace
+
+// z = x repeated along new and size-1 axes
+GRADTAPE_PRIMITIVE(broadcast_to) = Define("broadcast_to", 1)
+    .shaped([](const ShapeCall& call) {
+        const Shape &from = call[0].shape, &to = target(call);
+        bool fits = from.rank() <= to.rank();
+        for (std::size_t i = 0; fits && i < from.rank(); ++i) {
+            const std::int64_t extent = from[from.rank() - 1 - i];
+            fits = extent == 1 || extent == to[to.rank() - 1 - i];
+        }
+        if (!fits) call.refuse("shape " + to_string(from) + " does not broadcast to " + to_string(to));
+        return Type{call[0].dtype, to};
+    })
+    .computed([](const KernelCall& call) {
+        broadcast_to(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.type.shape, width(call));
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::sum_to(z_bar, x[0].shape()); }).linear().on(any_real);
+
+// z = the same elements in another shape
+GRADTAPE_PRIMITIVE(reshape) = Define("reshape", 1)
+    .shaped([](const ShapeCall& call) {
+        if (call[0].shape.elements() != target(call).elements())
+            call.refuse("shape " + to_string(call[0].shape) + " has " + std::to_string(call[0].shape.elements()) +
+                        " elements, " + to_string(target(call)) + " has " + std::to_string(target(call).elements()));
+        return Type{call[0].dtype, target(call)};
+    })
+    .identity()
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::reshape(z_bar, x[0].shape()); }).linear().on(any_real);
+
+// z.shape[i] = x.shape[permutation[i]]
+GRADTAPE_PRIMITIVE(transpose) = Define("transpose", 1)
+    .shaped([](const ShapeCall& call) {
+        const Shape &shape = call[0].shape, &permutation = call.attributes.get<Shape>("permutation");
+        unsigned seen = 0;
+        for (auto axis : permutation)
+            if (axis >= 0 && axis < std::int64_t(shape.rank())) seen |= 1u << axis;
+        if (permutation.size() != shape.rank() || seen != (1u << shape.rank()) - 1)
+            call.refuse(to_string(permutation) + " is no permutation of the axes of shape " + to_string(shape));
+        Shape result;
+        for (auto axis : permutation) result.push_back(shape[std::size_t(axis)]);
+        return Type{call[0].dtype, result};
+    })
+    .computed([](const KernelCall& call) {
+        transpose(call.inputs[0].data, call.output, call.inputs[0].type->shape,
+                  call.attributes.get<Shape>("permutation"), width(call));
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) {
+        const Shape& permutation = x.attributes.get<Shape>("permutation");
+        Shape inverse = permutation;
+        for (std::size_t i = 0; i < permutation.size(); ++i) inverse[std::size_t(permutation[i])] = std::int64_t(i);
+        return gradtape::transpose(z_bar, inverse);
+    }).linear().on(any_real);
+
+namespace {
+
+/// The strided window start + i step, i < extent, must lie inside `shape`.
+void check_window(const ShapeCall& call, const Shape& shape, const Shape& extents) {
+    const Shape &start = call.attributes.get<Shape>("start"), &step = call.attributes.get<Shape>("step");
+    if (start.size() != shape.rank() || step.size() != shape.rank() || extents.rank() != shape.rank())
+        call.refuse("one start and step per axis of shape " + to_string(shape) + " are needed");
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        const std::int64_t last = start[i] + (extents[i] - 1) * step[i];
+        const bool inside = start[i] >= 0 && start[i] < shape[i] && last >= 0 && last < shape[i];
+        if (step[i] == 0 || extents[i] < 0 || (extents[i] > 0 && !inside))
+            call.refuse("slice " + std::to_string(start[i]) + " step " + std::to_string(step[i]) + " × " +
+                            std::to_string(extents[i]) + " leaves axis " + std::to_string(i) + " of shape " +
+                            to_string(shape), int(i));
+    }
+}
+
+Node bind_window(Op op, Node x, const Attributes& like, const Shape& shape) {
+    return gradtape::apply(primitive(op), {x},
+                           {{"start", like.get<Shape>("start")}, {"step", like.get<Shape>("step")}, {"shape", shape}});
+}
+
+}  // namespace
+
+// z[i] = x[start + i step], of the given shape
+GRADTAPE_PRIMITIVE(slice) = Define("slice", 1)
+    .shaped([](const ShapeCall& call) {
+        check_window(call, call[0].shape, target(call));
+        return Type{call[0].dtype, target(call)};
+    })
+    .computed([](const KernelCall& call) {
+        slice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
+              call.attributes.get<Shape>("step"), call.type.shape, width(call));
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::unslice, z_bar, x.attributes, x[0].shape()); })
+    .linear().on(any_real);
+
+// z[start + i step] = x[i], zero elsewhere: the transpose of slice
+GRADTAPE_PRIMITIVE(unslice) = Define("unslice", 1)
+    .shaped([](const ShapeCall& call) {
+        check_window(call, target(call), call[0].shape);
+        return Type{call[0].dtype, target(call)};
+    })
+    .computed([](const KernelCall& call) {
+        unslice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
+                call.attributes.get<Shape>("step"), call.type.shape, width(call));
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::slice, z_bar, x.attributes, x[0].shape()); })
+    .linear().on(any_real);
+
+// z = the operands side by side along `axis`
+namespace {
+
+void concatenate_parts(const KernelCall& call) {
+    const std::size_t axis = std::size_t(call.attributes.get<std::int64_t>("axis"));
+    const Shape& shape = call.type.shape;
+    std::size_t outer = 1, inner = width(call);  // inner: bytes of one index along the axis
+    for (std::size_t i = 0; i < axis; ++i) outer *= std::size_t(shape[i]);
+    for (std::size_t i = axis + 1; i < shape.rank(); ++i) inner *= std::size_t(shape[i]);
+    const std::size_t row = inner * std::size_t(shape[axis]);
+    char* z = static_cast<char*>(call.output);
+    for (const auto& in : call.inputs) {
+        const std::size_t part = inner * std::size_t(in.type->shape[axis]);
+        const char* x = static_cast<const char*>(in.data);
+        for (std::size_t i = 0; i < outer; ++i) std::memcpy(z + i * row, x + i * part, part);
+        z += part;
+    }
+}
+
+}  // namespace
+GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
+    .shaped([](const ShapeCall& call) {
+        const std::int64_t axis = call.attributes.get<std::int64_t>("axis");
+        Type type = call[0];
+        if (axis < 0 || axis >= std::int64_t(type.shape.rank()))
+            call.refuse("axis " + std::to_string(axis) + " of shape " + to_string(type.shape), int(axis));
+        for (std::size_t k = 1; k < call.operands.size(); ++k) {
+            Shape shape = call[k].shape;
+            if (call[k].dtype != type.dtype)
+                call.refuse_dtype(std::string("operand 0 is ") + to_string(type.dtype) + ", operand " +
+                                  std::to_string(k) + " is " + to_string(call[k].dtype));
+            const std::int64_t extent = shape.rank() == type.shape.rank() ? shape[std::size_t(axis)] : 0;
+            if (shape.rank() == type.shape.rank()) shape[std::size_t(axis)] = type.shape[std::size_t(axis)];
+            if (!(shape == type.shape))
+                call.refuse("shapes " + to_string(call[0].shape) + " and " + to_string(call[k].shape) +
+                                " differ outside axis " + std::to_string(axis), int(axis));
+            type.shape[std::size_t(axis)] += extent;
+        }
+        return type;
+    })
+    .computed(concatenate_parts)
+    .vjp([](const Operands& x, Node z, Node z_bar) {
+        const std::size_t axis = std::size_t(x.attributes.get<std::int64_t>("axis"));
+        Shape start, step;
+        for (std::size_t i = 0; i < z.shape().rank(); ++i) {
+            start.push_back(0);
+            step.push_back(1);
+        }
+        for (std::size_t k = 0; k < x.index; ++k) start[axis] += x[k].shape()[axis];
+        if (x[x.index].shape().elements() == 0) return Node();
+        return bind_window(Op::slice, z_bar, {{"start", start}, {"step", step}}, x[x.index].shape());
+    }).linear().on(any_real);
+
+namespace {
+
+template <class T>
+void pad_elements(const KernelCall& call) {
+    const T value = T(call.attributes.get<double>("value"));
+    pad(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("before"),
+        call.type.shape, &value, sizeof(T));
+}
+
+}  // namespace
+
+// z = x with `before` and `after` more elements of `value` around each axis
+GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
+    .shaped([](const ShapeCall& call) {
+        const Shape &before = call.attributes.get<Shape>("before"), &after = call.attributes.get<Shape>("after");
+        Type type = call[0];
+        if (before.size() != type.shape.rank() || after.size() != type.shape.rank())
+            call.refuse("one width per axis of shape " + to_string(type.shape) + " is needed, before and after; got " +
+                        std::to_string(before.size()) + " and " + std::to_string(after.size()));
+        for (std::size_t i = 0; i < type.shape.rank(); ++i) {
+            if (before[i] < 0 || after[i] < 0) call.refuse("negative width; slice instead", int(i));
+            type.shape[i] += before[i] + after[i];
+        }
+        return type;
+    })
+    .computed([](const KernelCall& call) {
+        switch (call.type.dtype) {
+            case DType::float32: return pad_elements<float>(call);
+            case DType::float64: return pad_elements<double>(call);
+            case DType::int64: return pad_elements<std::int64_t>(call);
+            case DType::boolean: return pad_elements<bool>(call);
+        }
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) {
+        Shape step = x[0].shape();
+        for (std::size_t i = 0; i < step.size(); ++i) step[i] = 1;
+        return bind_window(Op::slice, z_bar, {{"start", x.attributes.get<Shape>("before")}, {"step", step}}, x[0].shape());
+    })
+    .jvp([](const Operands& x, Node, Node x_dot) {
+        return gradtape::pad(x_dot, x.attributes.get<Shape>("before"), x.attributes.get<Shape>("after"));
+    }).on(any_real);
+
+}  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,0 +1,125 @@
+// From a call's operands to an instruction: numbers become constants, unlike shapes are broadcast.
+#include "recorder.hpp"
+
+#include <cmath>
+
+namespace gradtape {
+namespace detail {
+namespace {
+
+struct Call {
+    const Primitive& primitive;
+    std::span<const Operand> operands;
+    Where where;
+
+    ErrorFacts facts() const {
+        std::vector<Shape> shapes;
+        for (const Operand& x : operands)
+            if (!x.is_number()) shapes.push_back(x.node().shape());
+        return {primitive.name, shapes, {}, where};
+    }
+};
+
+/// The one recorder of all nodes.
+Recorder& common_recorder(const Call& call) {
+    Recorder* recorder = nullptr;
+    for (const Operand& x : call.operands) {
+        if (x.is_number()) continue;
+        Recorder& its = Recorder::of(x.node(), call.primitive.name, call.where);
+        if (recorder && recorder != &its)
+            throw TapeError("operands are on different tapes; record them on one", {call.primitive.name, {}, {}, call.where});
+        recorder = &its;
+    }
+    if (!recorder)
+        throw TapeError("needs at least one node; make one with Tape::constant", {call.primitive.name, {}, {}, call.where});
+    return *recorder;
+}
+
+/// Whether a is a prefix of NumPy's rule to b: the extent both broadcast to, or −1.
+std::int64_t common_extent(std::int64_t a, std::int64_t b) { return a == b || b == 1 ? a : a == 1 ? b : -1; }
+
+Shape common_shape(const Call& call) {
+    Shape common;
+    for (const Operand& x : call.operands) {
+        if (x.is_number()) continue;
+        const Shape& shape = x.node().shape();
+        if (shape == common) continue;
+        const std::size_t rank = std::max(shape.rank(), common.rank());
+        Shape merged;
+        for (std::size_t i = 0; i < rank; ++i) {
+            const std::size_t back = rank - i;  // counted from the right
+            const std::int64_t a = back > common.rank() ? 1 : common[common.rank() - back];
+            const std::int64_t b = back > shape.rank() ? 1 : shape[shape.rank() - back];
+            const std::int64_t extent = common_extent(a, b);
+            if (extent < 0)
+                throw ShapeError("shapes " + to_string(common) + " and " + to_string(shape) +
+                                     " do not broadcast: extents " + std::to_string(a) + " and " + std::to_string(b) +
+                                     "; need equal ones, or 1", call.facts());
+            merged.push_back(extent);
+        }
+        common = merged;
+    }
+    return common;
+}
+
+/// The dtype that numbers take: that of the first node whose dtype the primitive computes in.
+DType number_dtype(const Call& call) {
+    for (std::size_t k = call.primitive.loop_operand; k < call.operands.size(); ++k)
+        if (!call.operands[k].is_number()) return call.operands[k].node().dtype();
+    return DType::float64;
+}
+
+Index number(Recorder& recorder, const Call& call, std::size_t k, const Shape& shape) {
+    const DType dtype = k < call.primitive.loop_operand ? DType::boolean : number_dtype(call);
+    const double value = call.operands[k].number();
+    const bool fits = dtype == DType::int64     ? std::trunc(value) == value && std::abs(value) < 9.2e18
+                      : dtype == DType::boolean ? value == 0 || value == 1
+                                                : true;
+    if (!fits)
+        throw DTypeError("number " + std::to_string(value) + " is no " + to_string(dtype) + "; cast the other operand",
+                         call.facts());
+    return recorder.number({dtype, shape}, value, call.where).index();
+}
+
+}  // namespace
+
+Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes) {
+    const Call call{primitive(op), std::span(operands.begin(), operands.size()), operands.begin()->where()};
+    Recorder& recorder = common_recorder(call);
+    const bool broadcasts = call.primitive.broadcasts;
+    const Shape shape = broadcasts ? common_shape(call) : Shape();
+    Index indices[3];
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+        const Operand& x = call.operands[k];
+        if (x.is_number()) {
+            indices[k] = number(recorder, call, k, shape);
+        } else {
+            indices[k] = x.node().index();
+            if (broadcasts && !(x.node().shape() == shape))
+                indices[k] = recorder.record(primitive(Op::broadcast_to), {indices[k]}, {{"shape", shape}}, call.where).index();
+        }
+    }
+    return recorder.record(call.primitive, std::span<const Index>(indices, operands.size()), attributes, call.where);
+}
+
+}  // namespace detail
+
+Node apply(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes, Where where) {
+    if (operands.empty()) throw ValueError("needs at least one operand", {primitive.name, {}, {}, where});
+    if (!primitive.shape || (!primitive.kernel && !primitive.elementwise && !primitive.identity))
+        throw ValueError("a primitive needs a shape rule and a kernel", {primitive.name, {}, {}, where});
+    detail::Recorder& recorder = detail::Recorder::of(operands[0], primitive.name, where);
+    std::vector<detail::Index> indices;
+    for (const Node& x : operands) {
+        if (&detail::Recorder::of(x, primitive.name, where) != &recorder)
+            throw TapeError("operands are on different tapes; record them on one", {primitive.name, {}, {}, where});
+        indices.push_back(x.index());
+    }
+    return recorder.record(primitive, indices, attributes, where);
+}
+
+Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes, Where where) {
+    return apply(primitive, std::span(operands.begin(), operands.size()), attributes, where);
+}
+
+}  // namespace gradtape

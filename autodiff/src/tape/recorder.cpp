@@ -1,0 +1,199 @@
+// Recording: infer the type, compute the value, append the instruction.
+#include "recorder.hpp"
+
+#include <atomic>
+#include <bit>
+
+namespace gradtape::detail {
+namespace {
+
+/// More elements than any machine holds: refused before memory is asked for.
+constexpr std::int64_t most_elements = std::int64_t(1) << 40;
+
+std::string names(const char* a, const char* b) { return std::string(a) + " and " + b; }
+
+}  // namespace
+
+std::uint32_t Recorder::new_generation() noexcept {
+    static std::atomic<std::uint32_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+bool Recorder::is_current(const Node& node) noexcept {
+    return node.recorder_ && node.generation_ == node.recorder_->generation_ &&
+           node.index_ < node.recorder_->instructions_.size();
+}
+
+Recorder& Recorder::of(const Node& node, const char* asker, Where where) {
+    if (!node.recorder_) throw TapeError("a default-made node has no value; record one first", {asker, {}, {}, where});
+    if (!is_current(node))
+        throw TapeError("node %" + std::to_string(node.index_) + " is stale: its tape was cleared; record it again",
+                        {asker, {}, {}, where});
+    return *node.recorder_;
+}
+
+Recorder::Value Recorder::allocate(std::size_t bytes) {
+    const Arena::Place place = arena_.allocate(bytes);
+    return {{place.data, false}, std::int32_t(place.chunk)};
+}
+
+Node Recorder::append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                      const Type& type, Where where, const Value& value) {
+    values_.push_back(value);
+    try {
+        instructions_.push_back(
+            {&primitive, attributes, SmallVector<Index, 3>(operands), type, origin_.file ? origin_ : where});
+    } catch (...) {
+        values_.pop_back();
+        throw;
+    }
+    return node(Index(instructions_.size() - 1));
+}
+
+Node Recorder::leaf(Op kind, const Tensor& value, Where where) {
+    leaves_.push_back({Index(instructions_.size()), value});
+    const Value slot{{const_cast<void*>(value.raw()), false}, ~std::int32_t(leaves_.size() - 1)};
+    return append(primitive(kind), {}, {}, value.type(), where, slot);
+}
+
+Node Recorder::number(const Type& type, double value, Where where) {
+    const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
+    KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
+    if (known.generation == generation_ && known.bits == bits && known.type == type) return node(known.index);
+    if (type.shape.elements() > most_elements)
+        throw ShapeError("shape " + to_string(type.shape) + " has too many elements", {"constant", {type.shape}, {}, where});
+    Value block = allocate(64);
+    repeat_number(type.dtype, value, block.data);
+    block.repeated = true;
+    const Node made = append(primitive(Op::constant), {}, {{"value", value}}, type, where, block);
+    known = {type, bits, made.index(), generation_};
+    return made;
+}
+
+void Recorder::check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const {
+    const Type& first = instructions_[operands[primitive.loop_operand]].type;
+    std::vector<Shape> shapes;
+    const auto facts = [&] {
+        for (Index i : operands) shapes.push_back(instructions_[i].type.shape);
+        return ErrorFacts{primitive.name, shapes, {}, where};
+    };
+    if (!primitive.loops[std::size_t(first.dtype)])
+        throw DTypeError(std::string("does not take ") + to_string(first.dtype) + "; cast first", facts());
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+        const Type& type = instructions_[operands[k]].type;
+        if (!(type.shape == first.shape))
+            throw ShapeError("shapes " + names(to_string(first.shape).c_str(), to_string(type.shape).c_str()) +
+                                 " differ; broadcast first", facts());
+        if (k >= primitive.loop_operand && type.dtype != first.dtype)
+            throw DTypeError("dtypes " + names(to_string(first.dtype), to_string(type.dtype)) +
+                                 " differ; cast one of them", facts());
+    }
+}
+
+Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                     Where where) {
+    if (primitive.arity != Primitive::variadic ? operands.size() != std::size_t(primitive.arity) : operands.empty())
+        throw ValueError("takes " + std::to_string(primitive.arity) + " operands, got " + std::to_string(operands.size()),
+                         {primitive.name, {}, {}, where});
+    if (primitive.elementwise) check_elementwise(primitive, operands, where);
+    types_.clear();
+    for (Index i : operands) types_.push_back(&instructions_[i].type);
+    const Type type = primitive.shape({types_, attributes, primitive.name, where});
+    std::int64_t elements = 1;
+    for (std::int64_t extent : type.shape)
+        if (__builtin_mul_overflow(elements, extent == 0 ? 1 : extent, &elements) || elements > most_elements)
+            throw ShapeError("result of shape " + to_string(type.shape) + " has too many elements",
+                             {primitive.name, {type.shape}, {}, where});
+    return type;
+}
+
+Recorder::Value Recorder::compute_elementwise(const Primitive& primitive, std::span<const Index> operands,
+                                              const Type& type) {
+    Stream streams[3];
+    bool repeated = true;
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+        const Value& x = values_[operands[k]];
+        streams[k] = {x.data, x.repeated ? std::size_t(0) : std::size_t(1)};
+        repeated = repeated && x.repeated;
+    }
+    const DType dtype = instructions_[operands[primitive.loop_operand]].type.dtype;
+    // Of repeated values only one block is computed.
+    const std::size_t count = repeated ? 64 / size_of(type.dtype) : std::size_t(type.shape.elements());
+    Value z = allocate(repeated ? 64 : padded_bytes(type));
+    z.repeated = repeated;
+    run_elementwise(primitive, dtype, count, streams, z.data);
+    return z;
+}
+
+Recorder::Value Recorder::compute_whole(const Primitive& primitive, std::span<const Index> operands,
+                                        const Attributes& attributes, const Type& type) {
+    for (Index i : operands) materialise(i);
+    inputs_.clear();
+    for (Index i : operands) inputs_.push_back({values_[i].data, &instructions_[i].type});
+    const Value z = allocate(padded_bytes(type));
+    primitive.kernel({inputs_, z.data, type, attributes});
+    return z;
+}
+
+Recorder::Value Recorder::compute(const Primitive& primitive, std::span<const Index> operands,
+                                  const Attributes& attributes, const Type& type) {
+    if (primitive.identity) return values_[operands[0]];
+    if (primitive.elementwise) return compute_elementwise(primitive, operands, type);
+    if (&primitive == &detail::primitive(Op::broadcast_to) && instructions_[operands[0]].type.shape.elements() == 1) {
+        Value z = allocate(64);
+        repeat(type.dtype, values_[operands[0]].data, z.data);
+        z.repeated = true;
+        return z;
+    }
+    return compute_whole(primitive, operands, attributes, type);
+}
+
+Node Recorder::record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                      Where where) {
+    const Type type = infer(primitive, operands, attributes, where);
+    const Value value = compute(primitive, operands, attributes, type);
+    return append(primitive, operands, attributes, type, where, value);
+}
+
+void Recorder::materialise(Index index) {
+    Value& value = values_[index];
+    const Type& type = instructions_[index].type;
+    if (!value.repeated) return;
+    if (type.shape.elements() > std::int64_t(64 / size_of(type.dtype))) {
+        Value full = allocate(padded_bytes(type));
+        spread(type, value.data, full.data);
+        value = full;
+    }
+    value.repeated = false;
+}
+
+bool Recorder::is_constant(Index index) const noexcept {
+    const Primitive *constant = &primitive(Op::constant), *broadcast = &primitive(Op::broadcast_to);
+    while (instructions_[index].primitive == broadcast) index = instructions_[index].operands[0];
+    return instructions_[index].primitive == constant;
+}
+
+Tensor Recorder::value(Index index) {
+    materialise(index);
+    const Value& value = values_[index];
+    const std::shared_ptr<const void> owner = value.owner < 0
+        ? leaves_[std::size_t(~value.owner)].value.owner()
+        : std::shared_ptr<const void>(arena_.owner(std::uint32_t(value.owner)));
+    return Tensor::adopt(instructions_[index].type, owner, value.data);
+}
+
+const Tensor* Recorder::leaf_value(Index index) const noexcept {
+    const std::int32_t owner = values_[index].owner;
+    if (!instructions_[index].primitive->leaf || owner >= 0) return nullptr;
+    return &leaves_[std::size_t(~owner)].value;
+}
+
+void Recorder::clear() {
+    instructions_.clear();
+    values_.clear();
+    leaves_.clear();
+    arena_.reset();
+    generation_ = new_generation();
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,103 @@
+// What a Tape is inside: instructions, and the value of each, computed as it is recorded.
+#pragma once
+
+#include "../execute/execute.hpp"
+#include "../primitives/catalogue.hpp"
+#include "../support/arena.hpp"
+
+#include <array>
+
+namespace gradtape::detail {
+
+class Recorder {
+public:
+    /// The recorder of `node`, checked: TapeError for a default-made or stale node.
+    static Recorder& of(const Node& node, const char* asker, Where where);
+    static bool is_current(const Node& node) noexcept;
+    static Recorder* owner(const Node& node) noexcept { return node.recorder_; }
+    static bool same_recording(const Node& a, const Node& b) noexcept {
+        return a.recorder_ == b.recorder_ && a.generation_ == b.generation_;
+    }
+    static Recorder& in(const Tape& tape) noexcept { return *tape.recorder_; }
+
+    Node node(Index index) noexcept { return {this, index, generation_}; }
+    std::span<const Instruction> instructions() const noexcept { return instructions_; }
+    const Instruction& at(Index index) const noexcept { return instructions_[index]; }
+    std::size_t size() const noexcept { return instructions_.size(); }
+
+    Node leaf(Op kind, const Tensor& value, Where where);
+    /// The constant of `type` with every element `value`; asked for again, often the same node.
+    Node number(const Type& type, double value, Where where);
+    Node record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
+    Node record(const Primitive& primitive, std::initializer_list<Index> operands, const Attributes& attributes,
+                Where where) {
+        return record(primitive, std::span(operands.begin(), operands.size()), attributes, where);
+    }
+
+    /// True for a constant leaf, and for one that was only broadcast.
+    bool is_constant(Index index) const noexcept;
+    Tensor value(Index index);
+    /// The tensor of a leaf; null for a repeated number and for other instructions.
+    const Tensor* leaf_value(Index index) const noexcept;
+
+    void clear();
+    std::size_t bytes() const noexcept { return arena_.bytes(); }
+
+    /// While set, what is recorded is said to come from this line: rules speak for the instruction they differentiate.
+    class Origin {
+    public:
+        explicit Origin(Recorder& recorder) : recorder_(recorder), before_(recorder.origin_) {}
+        ~Origin() { recorder_.origin_ = before_; }
+        Origin(const Origin&) = delete;
+        void set(Where where) noexcept { recorder_.origin_ = where; }
+
+    private:
+        Recorder& recorder_;
+        Where before_;
+    };
+
+private:
+    /// A value's place, and who owns the memory: a chunk of the arena, or a leaf's tensor (~index into leaves_).
+    struct Value : Slot {
+        std::int32_t owner = 0;
+    };
+    struct Leaf {
+        Index index;
+        Tensor value;
+    };
+    struct KnownNumber {
+        Type type;
+        std::uint64_t bits = 0;
+        Index index = 0;
+        std::uint32_t generation = 0;
+    };
+
+    /// Unique in the process: a node of a destroyed tape never passes for one of a new tape at the same address.
+    static std::uint32_t new_generation() noexcept;
+    Type infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
+    void check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
+    Node append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                const Type& type, Where where, const Value& value);
+    Value compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                  const Type& type);
+    Value compute_elementwise(const Primitive& primitive, std::span<const Index> operands, const Type& type);
+    Value compute_whole(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                        const Type& type);
+    Value allocate(std::size_t bytes);
+    void materialise(Index index);
+
+    std::vector<Instruction> instructions_;
+    std::vector<Value> values_;
+    std::vector<Leaf> leaves_;
+    std::array<KnownNumber, 32> numbers_{};
+    std::vector<const Type*> types_;       // scratch of infer
+    std::vector<KernelCall::In> inputs_;   // scratch of compute_whole
+    Arena arena_;
+    std::uint32_t generation_ = new_generation();
+    Where origin_;
+};
+
+/// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.
+Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes = {});
+
+}  // namespace gradtape::detail

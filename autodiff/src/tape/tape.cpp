@@ -1,0 +1,70 @@
+// The public tape and its nodes.
+#include "recorder.hpp"
+
+namespace gradtape {
+
+using detail::Op;
+using detail::Recorder;
+
+Tape::Tape() : recorder_(std::make_unique<Recorder>()) {}
+Tape::~Tape() = default;
+Tape::Tape(Tape&&) noexcept = default;
+Tape& Tape::operator=(Tape&&) noexcept = default;
+
+Node Tape::input(const Tensor& value, Where where) { return recorder_->leaf(Op::input, value, where); }
+Node Tape::parameter(const Tensor& value, Where where) { return recorder_->leaf(Op::parameter, value, where); }
+Node Tape::constant(const Tensor& value, Where where) { return recorder_->leaf(Op::constant, value, where); }
+
+Node Tape::full(const Shape& shape, double value, DType dtype, Where where) {
+    for (std::size_t i = 0; i < shape.rank(); ++i)
+        if (shape[i] < 0)
+            throw ShapeError("negative extent in shape " + to_string(shape), {"full", {shape}, int(i), where});
+    return recorder_->number({dtype, shape}, value, where);
+}
+
+std::size_t Tape::size() const noexcept { return recorder_->size(); }
+void Tape::clear() { recorder_->clear(); }
+std::size_t Tape::bytes() const noexcept { return recorder_->bytes(); }
+
+const Type& Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
+Tensor Node::value() const { return Recorder::of(*this, "value", {}).value(index_); }
+Where Node::where() const { return Recorder::of(*this, "node", {}).at(index_).where; }
+
+double Node::item(Where where) const {
+    Recorder& recorder = Recorder::of(*this, "item", where);
+    const Shape& shape = recorder.at(index_).type.shape;
+    if (shape.elements() != 1)
+        throw ShapeError("needs one element, not shape " + to_string(shape) + "; reduce first", {"item", {shape}, {}, where});
+    return recorder.value(index_).item();
+}
+
+bool Node::on(const Tape& tape) const noexcept {
+    return recorder_ == &Recorder::in(tape) && Recorder::is_current(*this);
+}
+
+Node sibling_parameter(Node x, const Tensor& value, Where where) {
+    return Recorder::of(x, "parameter", where).leaf(Op::parameter, value, where);
+}
+
+Node sibling_constant(Node x, const Tensor& value, Where where) {
+    return Recorder::of(x, "constant", where).leaf(Op::constant, value, where);
+}
+
+Node full_like(Node x, double value, Where where) {
+    Recorder& recorder = Recorder::of(x, "full_like", where);
+    return recorder.number(Type(recorder.at(x.index()).type), value, where);
+}
+
+bool same_recording(Node a, Node b) noexcept {
+    // Compared before either is looked into: a cached leaf may be of a tape that is gone.
+    return Recorder::same_recording(a, b) && Recorder::is_current(b);
+}
+
+Node producer_operand(Node z, std::string_view name, std::size_t i) {
+    Recorder& recorder = Recorder::of(z, "producer_operand", {});
+    const detail::Instruction& made = recorder.at(z.index());
+    if (name != made.primitive->name || i >= made.operands.size()) return {};
+    return recorder.node(made.operands[i]);
+}
+
+}  // namespace gradtape

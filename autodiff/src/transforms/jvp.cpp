@@ -1,0 +1,102 @@
+// Forward mode: walk the tape forwards, and push each instruction's tangents through.
+#include <gradtape/transforms.hpp>
+
+#include "activity.hpp"
+
+namespace gradtape {
+
+using namespace detail;
+
+namespace {
+
+class Tangents {
+public:
+    explicit Tangents(const Activity& active) : active_(active), nodes_(active.depends.size()) {}
+
+    Node of(Index i) const { return active_(i) ? nodes_[i - active_.first] : Node(); }
+    void set(Index i, Node tangent) { nodes_[i - active_.first] = tangent; }
+
+private:
+    const Activity& active_;
+    std::vector<Node> nodes_;
+};
+
+Node sum_of(Node a, Node b) { return !a ? b : !b ? a : add(a, b); }
+
+/// One operand's share of the result's tangent.
+Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_dot) {
+    const Primitive& primitive = *instruction.primitive;
+    if (JvpRule rule = rule_for(primitive.jvp, x.index)) return rule(x, z, x_dot);
+    // An elementwise Jacobian is diagonal, so it is its own transpose.
+    if (primitive.elementwise)
+        if (VjpRule rule = rule_for(primitive.vjp, x.index)) return rule(x, z, x_dot);
+    if (primitive.multilinear) {
+        std::vector<Node> nodes(x.nodes.begin(), x.nodes.end());
+        nodes[x.index] = x_dot;
+        return apply(primitive, nodes, instruction.attributes, instruction.where);
+    }
+    throw NotDifferentiable("has no jvp rule for operand " + std::to_string(x.index), {primitive.name, {}, {}, instruction.where});
+}
+
+/// z's tangent from its operands'.
+Node push(Recorder& recorder, Index index, const Tangents& tangents) {
+    const Instruction instruction = recorder.at(index);
+    std::vector<Node> operands, dots;
+    operand_nodes(recorder, instruction, operands);
+    bool any = false;
+    for (Index i : instruction.operands) {
+        dots.push_back(tangents.of(i));
+        any = any || dots.back();
+    }
+    if (!any) return {};
+    const Primitive& primitive = *instruction.primitive;
+    if (primitive.linear && !primitive.elementwise && !primitive.jvp[0]) {
+        for (std::size_t k = 0; k < dots.size(); ++k)
+            if (!dots[k]) dots[k] = full_like(operands[k], 0.0);
+        return apply(primitive, dots, instruction.attributes, instruction.where);
+    }
+    const std::uint8_t constants = constant_operands(recorder, instruction);
+    Node z_dot;
+    for (std::size_t k = 0; k < dots.size(); ++k)
+        if (dots[k])
+            z_dot = sum_of(z_dot, push_one(instruction, {operands, instruction.attributes, k, constants},
+                                           recorder.node(index), dots[k]));
+    return z_dot;
+}
+
+}  // namespace
+
+std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::span<const Node> tangents, Where where) {
+    if (wrt.size() != tangents.size())
+        throw ValueError(std::to_string(wrt.size()) + " inputs, " + std::to_string(tangents.size()) +
+                             " tangents; needs one each", {"jvp", {}, {}, where});
+    const Activity active = activity("jvp", ys, wrt, where);
+    Recorder& recorder = *active.recorder;
+    Recorder::Origin origin(recorder);
+    Tangents found(active);
+    for (std::size_t k = 0; k < wrt.size(); ++k) {
+        if (!tangents[k]) continue;
+        check_partner("jvp", tangents[k], wrt[k], where);
+        if (wrt[k].index() <= active.last) found.set(wrt[k].index(), sum_of(found.of(wrt[k].index()), tangents[k]));
+    }
+    for (Index i = active.first; i <= active.last; ++i) {
+        if (!active(i)) continue;
+        origin.set(recorder.at(i).where);
+        if (Node z_dot = push(recorder, i, found)) found.set(i, sum_of(found.of(i), z_dot));
+    }
+    origin.set(where);
+    std::vector<Node> result;
+    for (Node y : ys) {
+        const Node dot = found.of(y.index());
+        result.push_back(dot ? dot : full_like(y, 0.0, where));
+    }
+    return result;
+}
+
+Node jvp(Node y, Node wrt, Node tangent, Where where) {
+    return jvp(std::span(&y, 1), std::span(&wrt, 1), std::span(&tangent, 1), where)[0];
+}
+
+Node hvp(Node y, Node wrt, Node v, Where where) { return jvp(grad(y, wrt, where), wrt, v, where); }
+
+}  // namespace gradtape
