@@ -130,5 +130,19 @@ GRADTAPE_INLINE Vec<double> keep_first(Vec<double> v, int count, double fill) {
 
 #endif
 
+/// a b + c, rounded once where the instruction set can (xsimd 8.1 rounds twice on AVX-512).
+#if defined(__AVX512F__)
+GRADTAPE_INLINE __m512 multiply_add(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+GRADTAPE_INLINE __m512d multiply_add(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(__FMA__)
+GRADTAPE_INLINE __m256 multiply_add(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+GRADTAPE_INLINE __m256d multiply_add(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+#else
+template <class V>
+GRADTAPE_INLINE V multiply_add(V a, V b, V c) {
+    return a * b + c;
+}
+#endif
+
 }  // namespace
 }  // namespace gradtape::detail::GRADTAPE_ISA

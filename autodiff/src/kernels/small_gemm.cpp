@@ -19,15 +19,6 @@ constexpr int block_height = 4, block_width = 2;
 #endif
 constexpr int64_t packed_depth = 256;  // rows of b that are packed at once: 32 KiB at most
 
-template <class T>
-GRADTAPE_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
-#if defined(__FMA__)
-    return xsimd::fma(xsimd::batch<T>(a), xsimd::batch<T>(b), xsimd::batch<T>(c)).data;
-#else
-    return a * b + c;
-#endif
-}
-
 /// Element (i, l) of an operand is at[i * row + l * column].
 template <class T>
 struct Operand {
@@ -60,7 +51,7 @@ void multiply_block(Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
 #pragma GCC unroll 8
         for (int i = 0; i < height; ++i) {
             const Vec<T> scale = all(a.at[i * a.row + l * a.column]);
-            for (int j = 0; j < width; ++j) sum[i][j] = multiply_add<T>(scale, row[j], sum[i][j]);
+            for (int j = 0; j < width; ++j) sum[i][j] = multiply_add(scale, row[j], sum[i][j]);
         }
     }
     for (int i = 0; i < height; ++i)

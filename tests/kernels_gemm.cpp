@@ -1,0 +1,203 @@
+// Matrix products: against long double, bit for bit against a sequential sum, and what lies around.
+#include <cmath>
+#include <doctest/doctest.h>
+
+#include "support/kernel_sets.hpp"
+
+using namespace gradtape::test;
+using std::int64_t;
+
+namespace {
+
+template <class T>
+struct Products {
+    std::string isa;
+    bool fused;
+    void (*gemm)(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
+    void (*small)(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
+    void (*batched)(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*);
+};
+
+template <class T>
+std::vector<Products<T>> products() {
+    std::vector<Products<T>> sets;
+#define MAKE(ISA)                                                                                                  \
+    Products<T> {                                                                                                  \
+        #ISA, #ISA[0] == 'a', gradtape::detail::ISA::gemm<T>, gradtape::detail::ISA::small_gemm<T>,                \
+            gradtape::detail::ISA::batched_gemm<T>                                                                 \
+    }
+    GRADTAPE_SETS(sets, MAKE);
+#undef MAKE
+    return sets;
+}
+
+struct Case {
+    bool ta, tb;
+    int64_t m, n, k;
+};
+
+template <class T>
+T a_at(Case s, const std::vector<T>& a, int64_t i, int64_t l) {
+    return a[std::size_t(s.ta ? l * s.m + i : i * s.k + l)];
+}
+template <class T>
+T b_at(Case s, const std::vector<T>& b, int64_t l, int64_t j) {
+    return b[std::size_t(s.tb ? j * s.k + l : l * s.n + j)];
+}
+
+template <class T, class F>
+std::vector<T> product(F f, Case s, const std::vector<T>& a, const std::vector<T>& b) {
+    Buffer<T> from_a(a), from_b(b), to(s.m * s.n);
+    f(s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get());
+    CHECK(from_a.intact());
+    CHECK(from_b.intact());
+    CHECK(to.intact());
+    CHECK(same(from_a.elements(), a));
+    CHECK(same(from_b.elements(), b));
+    return to.elements();
+}
+
+template <class T>
+bool is_close(Case s, const std::vector<T>& a, const std::vector<T>& b, const std::vector<T>& c) {
+    for (int64_t i = 0; i < s.m; ++i)
+        for (int64_t j = 0; j < s.n; ++j) {
+            long double sum = 0, magnitude = 0;
+            for (int64_t l = 0; l < s.k; ++l) {
+                const long double term = static_cast<long double>(a_at(s, a, i, l)) * b_at(s, b, l, j);
+                sum += term;
+                magnitude += std::abs(term);
+            }
+            const long double bound = static_cast<long double>(s.k + 1) * magnitude * std::numeric_limits<T>::epsilon();
+            if (!(std::abs(c[std::size_t(i * s.n + j)] - sum) <= bound)) return false;
+        }
+    return true;
+}
+
+template <class T>
+std::vector<T> sequential(Case s, bool fused, const std::vector<T>& a, const std::vector<T>& b) {
+    std::vector<T> c;
+    for (int64_t i = 0; i < s.m; ++i)
+        for (int64_t j = 0; j < s.n; ++j) {
+            T sum = 0;
+            for (int64_t l = 0; l < s.k; ++l) {
+                const T x = a_at(s, a, i, l), y = b_at(s, b, l, j);
+                sum = fused ? std::fma(x, y, sum) : x * y + sum;
+            }
+            c.push_back(sum);
+        }
+    return c;
+}
+
+std::vector<Case> cases() {
+    const int64_t extents[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 13, 16, 17, 24, 31, 32, 33, 40, 65};
+    std::vector<Case> list;
+    std::uint64_t state = 11;
+    auto pick = [&](auto& from) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return from[(state >> 33) % std::size(from)];
+    };
+    for (int i = 0; i < 400; ++i) {
+        const Case s{i % 2 == 1, i / 2 % 2 == 1, pick(extents), pick(extents), pick(extents)};
+        list.push_back(s);
+    }
+    for (bool ta : {false, true})
+        for (bool tb : {false, true})
+            for (Case s : {Case{ta, tb, 10, 3, 3}, {ta, tb, 10, 1, 3}, {ta, tb, 3, 3, 10}, {ta, tb, 1, 3, 10},
+                           {ta, tb, 5, 9, 256}, {ta, tb, 7, 37, 257}, {ta, tb, 1, 70, 600}, {ta, tb, 70, 1, 600},
+                           {ta, tb, 1, 1, 1000}})
+                list.push_back(s);
+    return list;
+}
+
+TEST_CASE_TEMPLATE("the small product is one sequential sum for each element", T, float, double) {
+    for (auto& set : products<T>())
+        for (Case s : cases()) {
+            INFO(set.isa);
+            CAPTURE(s.ta);
+            CAPTURE(s.tb);
+            CAPTURE(s.m);
+            CAPTURE(s.n);
+            CAPTURE(s.k);
+            const auto a = random_elements<T>(s.m * s.k, 1), b = random_elements<T>(s.k * s.n, 2);
+            CHECK(same(product<T>(set.small, s, a, b), sequential(s, set.fused, a, b)));
+        }
+}
+
+TEST_CASE_TEMPLATE("gemm agrees with long double on either side of the threshold", T, float, double) {
+    auto list = cases();
+    for (bool ta : {false, true})
+        for (bool tb : {false, true})
+            for (Case s : {Case{ta, tb, 64, 64, 64}, {ta, tb, 128, 100, 70}, {ta, tb, 1, 300, 400}, {ta, tb, 300, 1, 400},
+                           {ta, tb, 64, 10, 784}, {ta, tb, 200, 3, 300}})
+                list.push_back(s);
+    for (auto& set : products<T>())
+        for (Case s : list) {
+            INFO(set.isa);
+            CAPTURE(s.m);
+            CAPTURE(s.n);
+            CAPTURE(s.k);
+            const auto a = random_elements<T>(s.m * s.k, 3), b = random_elements<T>(s.k * s.n, 4);
+            const auto c = product<T>(set.gemm, s, a, b);
+            CHECK(is_close(s, a, b, c));
+            CHECK(same(c, product<T>(set.gemm, s, a, b)));
+        }
+}
+
+TEST_CASE_TEMPLATE("a NaN or infinity stays in its row and column", T, float, double) {
+    const T nan = std::numeric_limits<T>::quiet_NaN(), inf = std::numeric_limits<T>::infinity();
+    for (auto& set : products<T>())
+        for (bool ta : {false, true})
+            for (bool tb : {false, true})
+                for (int64_t size : {3, 7, 19, 100}) {
+                    const Case s{ta, tb, size, size, size};
+                    auto a = random_elements<T>(size * size, 5), b = random_elements<T>(size * size, 6);
+                    a[std::size_t(ta ? 1 : size)] = nan;  // row 1
+                    b[std::size_t(tb ? 2 * size : 2)] = inf;  // column 2
+                    const auto c = product<T>(set.gemm, s, a, b);
+                    for (int64_t i = 0; i < size; ++i)
+                        for (int64_t j = 0; j < size; ++j) {
+                            const T value = c[std::size_t(i * size + j)];
+                            CHECK(std::isnan(value) == (i == 1));
+                            if (i != 1) CHECK(std::isinf(value) == (j == 2));
+                        }
+                }
+}
+
+TEST_CASE_TEMPLATE("k == 0 gives zeros", T, float, double, int64_t) {
+    for (auto& set : products<T>())
+        for (bool tb : {false, true})
+            for (int64_t m : {1, 3, 20})
+                CHECK(product<T>(set.gemm, {false, tb, m, 70, 0}, {}, {}) == std::vector<T>(std::size_t(m * 70), T(0)));
+}
+
+TEST_CASE_TEMPLATE("batched products are those of the slices", T, float, double, int64_t) {
+    for (auto& set : products<T>())
+        for (int64_t b_stride : {0, 15}) {
+            const Case s{true, false, 7, 5, 3};
+            const auto a = random_elements<T>(4 * 21, 7), b = random_elements<T>(4 * 15, 8);
+            Buffer<T> from_a(a), from_b(b), to(4 * 35);
+            set.batched(s.ta, s.tb, 4, s.m, s.n, s.k, from_a.get(), 21, from_b.get(), b_stride, to.get());
+            CHECK(to.intact());
+            const auto c = to.elements();
+            for (int64_t i = 0; i < 4; ++i) {
+                const std::vector<T> a_i(a.begin() + 21 * i, a.begin() + 21 * (i + 1));
+                const std::vector<T> b_i(b.begin() + b_stride * i, b.begin() + b_stride * i + 15);
+                const std::vector<T> c_i(c.begin() + 35 * i, c.begin() + 35 * (i + 1));
+                CHECK(same(c_i, product<T>(set.gemm, s, a_i, b_i)));
+            }
+        }
+}
+
+TEST_CASE("integer products are exact, and wrap around") {
+    for (auto& set : products<int64_t>()) {
+        CHECK(product<int64_t>(set.gemm, {false, false, 2, 2, 3}, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6}) ==
+              std::vector<int64_t>{22, 28, 49, 64});
+        CHECK(product<int64_t>(set.gemm, {true, true, 2, 2, 3}, {1, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6}) ==
+              std::vector<int64_t>{22, 49, 28, 64});
+        const int64_t high = std::numeric_limits<int64_t>::max();
+        CHECK(product<int64_t>(set.gemm, {false, false, 1, 1, 2}, {high, 1}, {1, 1}) ==
+              std::vector<int64_t>{std::numeric_limits<int64_t>::min()});
+    }
+}
+
+}  // namespace
