@@ -29,6 +29,15 @@ void check_outputs(const eb::Network& network, const std::vector<Row>& rows) {
     }
 }
 
+void check_entries(const Tensor& got, const std::vector<double>& wanted, double tolerance) {
+    const auto entries = got.data<double>();
+    REQUIRE(entries.size() == wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        INFO("entry ", i, " off by ", entries[i] - wanted[i]);
+        CHECK(std::abs(entries[i] - wanted[i]) <= tolerance + last_digit(wanted[i]));
+    }
+}
+
 void check_gradient(const eb::Network& network, const Tensor& x, double y, double loss, const std::vector<double>& W0,
                     const std::vector<double>& W1) {
     for (const eb::Form form : {eb::Form::batch, eb::Form::sample})
@@ -41,14 +50,8 @@ void check_gradient(const eb::Network& network, const Tensor& x, double y, doubl
                 for (double entry : *wanted) largest = std::max(largest, std::abs(entry));
             // The post's first partial loses digits of 1 − o: 1e-12 of the largest entry is for the stable form.
             const double tolerance = (first == eb::FirstPartial::stable ? 1e-12 : 1e-11) * largest;
-            for (const auto& [got, wanted] : {std::pair{g.W[0], W0}, {g.W[1], W1}}) {
-                const auto entries = got.data<double>();
-                REQUIRE(entries.size() == wanted.size());
-                for (std::size_t i = 0; i < wanted.size(); ++i) {
-                    INFO("entry ", i, " off by ", entries[i] - wanted[i]);
-                    CHECK(std::abs(entries[i] - wanted[i]) <= tolerance + last_digit(wanted[i]));
-                }
-            }
+            check_entries(g.W[0], W0, tolerance);
+            check_entries(g.W[1], W1, tolerance);
         }
 }
 
