@@ -1,0 +1,183 @@
+// Pinned values and derivatives of reductions and of products along an axis: ties, zeros, infinities, empty tensors.
+#include "support/tensors.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+namespace gradtape::test {
+namespace {
+
+const Shape no_axes = {};
+
+TEST_CASE("edge: k ties of a max or min share the cotangent, forward and reverse alike") {
+    for (DType dtype : floating) {
+        const Tensor at = make({3, 1, 3, 3, 1, 2, 2, 2}, {2, 4}, dtype);
+        const auto row_max = [](Node x) { return max(x, 1); };
+        const auto row_min = [](Node x) { return min(x, 1); };
+        const double third = dtype == DType::float32 ? 1.0f / 3 : 1.0 / 3;
+        CHECK(mismatch(pull(row_max, at).value, {3, 2}) == "");
+        CHECK(mismatch(pull(row_max, at).x_bar, {third, 0, third, third, 0, third, third, third}) == "");
+        CHECK(mismatch(pull(row_min, at).x_bar, {0, 1, 0, 0, 1, 0, 0, 0}) == "");
+        const Unary all_max = [](Node x) { return max(x); };
+        CHECK(mismatch(pull(all_max, make({2, 2}, dtype)).x_bar, {0.5, 0.5}) == "");
+        CHECK(mismatch(pull(all_max, make({-inf, -inf}, dtype)).x_bar, {0.5, 0.5}) == "");
+
+        Tape tape;
+        const Node x = tape.parameter(at);
+        const Node tangent = tape.constant(make({1, 10, 2, 6, 10, 1, 2, 6}, {2, 4}, dtype));
+        CHECK(mismatch(jvp(max(x, 1), x, tangent), {3, 3}, {.relative = 3e-7}) == "");
+        CHECK(mismatch(jvp(min(x, 1), x, tangent), {10, 10}, {.relative = 3e-7}) == "");
+    }
+}
+
+TEST_CASE("edge: logsumexp of infinities") {
+    const Unary f = [](Node x) { return logsumexp(x); };
+    for (DType dtype : floating) {
+        const Pulled masked = pull(f, make({-inf, -inf}, dtype));
+        CHECK(mismatch(masked.value, {-inf}) == "");
+        CHECK(mismatch(masked.x_bar, {0, 0}) == "");
+        const Pulled one = pull(f, make({1, inf}, dtype));
+        CHECK(mismatch(one.value, {inf}) == "");
+        CHECK(mismatch(one.x_bar, {0, 1}) == "");
+        const Pulled part = pull(f, make({-inf, 0, 0}, dtype));
+        CHECK(mismatch(part.value, {std::log(2.0)}, {.relative = 3e-7}) == "");
+        CHECK(mismatch(part.x_bar, {0, 0.5, 0.5}, {.relative = 3e-7}) == "");
+        CHECK(mismatch(pull(f, make({1000, 1000}, dtype)).value, {1000 + std::log(2.0)}, {.relative = 3e-7}) == "");
+        CHECK(mismatch(pull(f, make({5}, dtype)).value, {5}) == "");
+        // logaddexp as users write it
+        const Binary logaddexp = [](Node x, Node y) { return logsumexp(stack({x, y}), 0); };
+        const Pulled both = pull(logaddexp, make({-inf, 5}, dtype), make({-inf, inf}, dtype));
+        CHECK(mismatch(both.value, {-inf, inf}) == "");
+        CHECK(mismatch(both.x_bar, {0, 0}) == "");
+        CHECK(mismatch(both.y_bar, {0, 1}) == "");
+    }
+}
+
+TEST_CASE("edge: softmax of masked rows") {
+    for (DType dtype : floating) {
+        const Unary f = [](Node x) { return softmax(x); };
+        const Pulled masked = pull(f, make({-inf, -inf, -inf, 0, 0, -inf}, {2, 3}, dtype), {1, 2, 3, 1, 0, 5});
+        CHECK(mismatch(masked.value, {0, 0, 0, 0.5, 0.5, 0}) == "");
+        CHECK(mismatch(masked.x_bar, {0, 0, 0, 0.25, -0.25, 0}) == "");
+
+        Tape tape;  // a huge masked entry: nothing passes through the mask
+        for (double huge : {1e30, inf, nan}) {
+            const Node x = tape.parameter(make({1, huge, 1}, dtype));
+            const Node mask = tape.constant(make({1, 0, 1}, DType::boolean));
+            const Node p = softmax(where(mask, x, -inf));
+            CHECK(mismatch(p, {0.5, 0, 0.5}) == "");
+            const Node weights = tape.constant(make({4, 100, 8}, dtype));
+            CHECK(mismatch(grad(sum(p * weights), x), {-1, 0, 1}) == "");
+            CHECK(mismatch(grad(logsumexp(where(mask, x, -inf)), x), {0.5, 0, 0.5}, {.relative = 3e-7}) == "");
+        }
+        const Unary g = [](Node x) { return log_softmax(x); };
+        const Pulled far = pull(g, make({1000, 0}, dtype), {0, 1});
+        CHECK(mismatch(far.value, {0, -1000}) == "");
+        CHECK(mismatch(far.x_bar, {-1, 1}) == "");
+    }
+}
+
+TEST_CASE("edge: prod is exact with one zero and with two") {
+    const Unary f = [](Node x) { return prod(x, 1); };
+    for (DType dtype : floating) {
+        const Tensor at = make({2, 0, 3, 5, 0, 7, 0, 2, 2, 3, 5, 7}, {3, 4}, dtype);
+        const Pulled got = pull(f, at);
+        CHECK(mismatch(got.value, {0, 0, 210}) == "");
+        CHECK(mismatch(got.x_bar, {0, 30, 0, 0, 0, 0, 0, 0, 105, 70, 42, 30}) == "");
+        const Unary all = [](Node x) { return prod(x); };
+        const Tensor row = make({2, 0, 3, 5}, dtype);
+        // d²/dx² of prod is 0 on the diagonal; the sum of a row of the Hessian holds products of two others.
+        CHECK(mismatch(derivative(all, row, 2), {15, 10 + 6 + 15, 10, 6}) == "");
+        CHECK(mismatch(pull(all, make({0, 0}, dtype)).x_bar, {0, 0}) == "");
+        CHECK(mismatch(derivative(all, make({0, 0}, dtype), 2), {1, 1}) == "");
+        CHECK(mismatch(pull(all, make({0}, dtype)).x_bar, {1}) == "");
+    }
+}
+
+TEST_CASE("edge: reductions of empty tensors") {
+    for (DType dtype : floating) {
+        const Tensor none = make({}, {0}, dtype);
+        const auto check = [&](const Unary& f, std::vector<double> value) {
+            Tape tape;
+            const Node x = tape.parameter(none);
+            const Node y = f(x);
+            CHECK(mismatch(y, value) == "");
+            const Node x_bar = vjp(y, x, tape.full(y.shape(), 1, dtype));
+            CHECK(x_bar.shape() == Shape{0});
+            CHECK(x_bar.dtype() == dtype);
+        };
+        check([](Node x) { return sum(x); }, {0});
+        check([](Node x) { return prod(x); }, {1});
+        check([](Node x) { return logsumexp(x); }, {-inf});
+        check([](Node x) { return mean(x); }, {nan});
+        check([](Node x) { return softmax(x); }, {});
+        check([](Node x) { return log_softmax(x); }, {});
+        Tape tape;
+        const Node x = tape.parameter(make({}, {0, 3}, dtype));
+        CHECK(sum(x, 0).shape() == Shape{3});
+        CHECK(mismatch(sum(x, 0), {0, 0, 0}) == "");
+        CHECK(mismatch(prod(x, 0), {1, 1, 1}) == "");
+        CHECK(mismatch(logsumexp(x, 0), {-inf, -inf, -inf}) == "");
+        CHECK(sum(x, 1).shape() == Shape{0});
+        CHECK(max(x, 1).shape() == Shape{0});  // the reduced axis is not empty
+        CHECK(grad(sum(max(x, 1)), x).shape() == Shape({0, 3}));
+        CHECK(softmax(x).shape() == Shape({0, 3}));
+    }
+}
+
+TEST_CASE("edge: sum of squares, and deviations of a constant row") {
+    for (DType dtype : floating) {
+        const Unary squared_norm = [](Node x) { return sum(square(x)); };
+        CHECK(mismatch(pull(squared_norm, make({0, 0}, dtype)).x_bar, {0, 0}) == "");
+        CHECK(mismatch(derivative(squared_norm, make({0, 0}, dtype), 2), {2, 2}) == "");
+        const Unary variance = [](Node x) { return mean(square(x - mean(x))); };
+        CHECK(mismatch(pull(variance, make({3, 3, 3}, dtype)).x_bar, {0, 0, 0}) == "");
+    }
+}
+
+TEST_CASE("edge: axes of reductions") {
+    for (DType dtype : floating) {
+        Tape tape;
+        const Node x = tape.parameter(make({1, 2, 3, 4, 5, 6}, {1, 2, 3}, dtype));
+        CHECK(sum(x).shape() == Shape{});
+        CHECK(sum(x, {}, true).shape() == Shape({1, 1, 1}));
+        CHECK(mismatch(sum(x, -1), {6, 15}) == "");
+        CHECK(sum(x, -1).shape() == Shape({1, 2}));
+        CHECK(sum(x, -1, true).shape() == Shape({1, 2, 1}));
+        CHECK(sum(x, {0, 2}).shape() == Shape{2});
+        CHECK(mismatch(sum(x, {2, 0}), {6, 15}) == "");
+        CHECK(mismatch(sum(x, {0, -1}), {6, 15}) == "");
+        CHECK(mismatch(mean(x, {1, 2}), {3.5}) == "");
+        CHECK(mismatch(sum(x, Axes(no_axes)), {1, 2, 3, 4, 5, 6}) == "");
+        CHECK(sum(x, Axes(no_axes)).shape() == Shape({1, 2, 3}));
+        CHECK(mismatch(max(x, Axes(no_axes)), {1, 2, 3, 4, 5, 6}) == "");
+        CHECK(mismatch(grad(sum(max(x, Axes(no_axes))), x), {1, 1, 1, 1, 1, 1}) == "");
+        const Node s = tape.parameter(make({5}, Shape{}, dtype));  // 0-d
+        for (const Node& r : {sum(s), mean(s), max(s), min(s), prod(s), logsumexp(s)}) {
+            CHECK(r.shape() == Shape{});
+            CHECK(r.item() == 5);
+            CHECK(grad(r, s).item() == 1);
+            CHECK(grad(r, s).shape() == Shape{});
+        }
+    }
+}
+
+TEST_CASE("edge: a long sum is accurate and does not depend on where it starts") {
+    // 0.1f a million times: naive float summation is off by more than 900.
+    const std::int64_t n = 1000000;
+    Tape tape;
+    const Node x = tape.parameter(Tensor::full({n}, 0.1, DType::float32));
+    CHECK(std::abs(sum(x).item() - double(0.1f) * double(n)) < 0.02);
+    Random random(5);
+    const Tensor rows = random.tensor({3, 1001}, -1, 1, DType::float32);
+    const Node m = tape.parameter(rows);
+    const auto together = values(sum(m, 1));
+    for (int i = 0; i < 3; ++i) {
+        const Node row = reshape(slice(m, {Range{i, i + 1}}), {1001});
+        CHECK(sum(row).item() == together[std::size_t(i)]);
+    }
+}
+
+}  // namespace
+}  // namespace gradtape::test

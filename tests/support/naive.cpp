@@ -1,0 +1,298 @@
+#include "naive.hpp"
+
+#include "oracle.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace gradtape::test::naive {
+namespace {
+
+using Real = long double;
+using Reals = std::vector<Real>;
+
+struct Call {
+    const std::vector<Array>& operands;
+    const Attributes& attributes;
+    const Type& result;
+    const Array& operator[](std::size_t i) const { return operands[i]; }
+    const Shape& shape(const char* name) const { return attributes.get<Shape>(name); }
+};
+using Function = std::function<Reals(const Call&)>;
+
+Function each(Real (*f)(Real)) {
+    return [f](const Call& call) {
+        Reals result;
+        for (Real x : call[0].elements) result.push_back(f(x));
+        return result;
+    };
+}
+Function each(Real (*f)(Real, Real)) {
+    return [f](const Call& call) {
+        Reals result;
+        for (std::size_t i = 0; i < call[0].elements.size(); ++i)
+            result.push_back(f(call[0].elements[i], call[1].elements[i]));
+        return result;
+    };
+}
+Function each(Real (*f)(Real, Real, Real)) {
+    return [f](const Call& call) {
+        Reals result;
+        for (std::size_t i = 0; i < call[0].elements.size(); ++i)
+            result.push_back(f(call[0].elements[i], call[1].elements[i], call[2].elements[i]));
+        return result;
+    };
+}
+
+Real larger(Real x, Real y) { return std::isnan(x) || std::isnan(y) ? x + y : x > y ? x : y; }
+Real smaller(Real x, Real y) { return std::isnan(x) || std::isnan(y) ? x + y : x < y ? x : y; }
+Real log_one_plus_exp(Real x) { return std::isnan(x) ? x : larger(x, 0) + std::log1p(std::exp(-std::abs(x))); }
+
+const std::map<std::string, Function> elementwise = {
+    {"add", each([](Real x, Real y) { return x + y; })},
+    {"subtract", each([](Real x, Real y) { return x - y; })},
+    {"multiply", each([](Real x, Real y) { return x * y; })},
+    {"divide", each([](Real x, Real y) { return x / y; })},
+    {"negative", each([](Real x) { return -x; })},
+    {"power", each([](Real x, Real y) { return std::pow(x, y); })},
+    {"square", each([](Real x) { return x * x; })},
+    {"multiply_no_nan", each([](Real x, Real y) { return y == 0 ? 0 : x * y; })},
+    {"sqrt", each([](Real x) { return std::sqrt(x); })},
+    {"rsqrt", each([](Real x) { return 1 / std::sqrt(x); })},
+    {"reciprocal", each([](Real x) { return 1 / x; })},
+    {"exp", each([](Real x) { return std::exp(x); })},
+    {"expm1", each([](Real x) { return std::expm1(x); })},
+    {"log", each([](Real x) { return std::log(x); })},
+    {"log1p", each([](Real x) { return std::log1p(x); })},
+    {"sin", each([](Real x) { return std::sin(x); })},
+    {"cos", each([](Real x) { return std::cos(x); })},
+    {"tan", each([](Real x) { return std::tan(x); })},
+    {"tanh", each([](Real x) { return std::tanh(x); })},
+    {"sigmoid", each([](Real x) { return 1 / (1 + std::exp(-x)); })},
+    {"softplus", each([](Real x) { return log_one_plus_exp(x); })},
+    {"log_sigmoid", each([](Real x) { return -log_one_plus_exp(-x); })},
+    {"relu", each([](Real x) { return larger(x, 0); })},
+    {"abs", each([](Real x) { return std::abs(x); })},
+    {"sign", each([](Real x) { return std::isnan(x) ? x : Real((x > 0) - (x < 0)); })},
+    {"maximum", each([](Real x, Real y) { return larger(x, y); })},
+    {"minimum", each([](Real x, Real y) { return smaller(x, y); })},
+    {"clamp", each([](Real x, Real low, Real high) { return std::isnan(x) ? x : smaller(larger(x, low), high); })},
+    {"xlogy", each([](Real x, Real y) { return x == 0 ? 0 : x * std::log(y); })},
+    {"where", each([](Real condition, Real x, Real y) { return condition != 0 ? x : y; })},
+    {"equal", each([](Real x, Real y) { return Real(x == y); })},
+    {"not_equal", each([](Real x, Real y) { return Real(x != y); })},
+    {"less", each([](Real x, Real y) { return Real(x < y); })},
+    {"less_equal", each([](Real x, Real y) { return Real(x <= y); })},
+    {"greater", each([](Real x, Real y) { return Real(x > y); })},
+    {"greater_equal", each([](Real x, Real y) { return Real(x >= y); })},
+    {"logical_and", each([](Real x, Real y) { return Real(x != 0 && y != 0); })},
+    {"logical_or", each([](Real x, Real y) { return Real(x != 0 || y != 0); })},
+    {"logical_not", each([](Real x) { return Real(x == 0); })},
+    {"stop_gradient", each([](Real x) { return x; })},
+};
+
+bool contains(const Shape& axes, std::size_t axis) {
+    return std::find(axes.begin(), axes.end(), std::int64_t(axis)) != axes.end();
+}
+
+/// The elements of each cell of the reduced axes, in row-major order of the kept ones.
+std::vector<Reals> cells(const Call& call) {
+    const Shape &shape = call[0].type.shape, &axes = call.shape("axes");
+    Shape kept = shape;
+    for (std::size_t axis = 0; axis < shape.rank(); ++axis)
+        if (contains(axes, axis)) kept[axis] = 1;
+    std::vector<Reals> result(std::size_t(kept.elements()));
+    oracle::each_index(shape, [&](const Shape& index) {
+        Shape cell = index;
+        for (std::size_t axis = 0; axis < shape.rank(); ++axis)
+            if (contains(axes, axis)) cell[axis] = 0;
+        result[std::size_t(oracle::offset(kept, cell))].push_back(
+            call[0].elements[std::size_t(oracle::offset(shape, index))]);
+    });
+    return result;
+}
+
+Function reduction(Real (*f)(const Reals&)) {
+    return [f](const Call& call) {
+        Reals result;
+        for (const Reals& cell : cells(call)) result.push_back(f(cell));
+        return result;
+    };
+}
+
+Real log_sum_exp(const Reals& x) {
+    Real total = 0;
+    for (Real e : x) total += std::exp(e);
+    return std::log(total);
+}
+
+/// f(x, log Σ eˣ of its cell) for each element, back in place.
+Function along(Real (*f)(Real, Real)) {
+    return [f](const Call& call) {
+        std::vector<Reals> all = cells(call);
+        Reals result(call[0].elements.size());
+        const Shape &shape = call[0].type.shape, &axes = call.shape("axes");
+        Shape kept = shape;
+        for (std::size_t axis = 0; axis < shape.rank(); ++axis)
+            if (contains(axes, axis)) kept[axis] = 1;
+        oracle::each_index(shape, [&](const Shape& index) {
+            Shape cell = index;
+            for (std::size_t axis = 0; axis < shape.rank(); ++axis)
+                if (contains(axes, axis)) cell[axis] = 0;
+            const std::size_t at = std::size_t(oracle::offset(shape, index));
+            result[at] = f(call[0].elements[at], log_sum_exp(all[std::size_t(oracle::offset(kept, cell))]));
+        });
+        return result;
+    };
+}
+
+/// For each index of the result, the element of operand 0 at `source(index)`.
+Reals gather(const Call& call, const std::function<Shape(const Shape&)>& source) {
+    Reals result;
+    oracle::each_index(call.result.shape, [&](const Shape& index) {
+        result.push_back(call[0].elements[std::size_t(oracle::offset(call[0].type.shape, source(index)))]);
+    });
+    return result;
+}
+
+Reals broadcast_to(const Call& call) {
+    const Shape& from = call[0].type.shape;
+    return gather(call, [&](const Shape& index) {
+        Shape mine = from;
+        for (std::size_t axis = 0; axis < from.rank(); ++axis)
+            mine[axis] = from[axis] == 1 ? 0 : index[index.rank() - from.rank() + axis];
+        return mine;
+    });
+}
+
+Reals transpose(const Call& call) {
+    const Shape& permutation = call.shape("permutation");
+    return gather(call, [&](const Shape& index) {
+        Shape mine = index;
+        for (std::size_t i = 0; i < index.rank(); ++i) mine[std::size_t(permutation[i])] = index[i];
+        return mine;
+    });
+}
+
+Shape window(const Call& call, Shape index) {
+    for (std::size_t axis = 0; axis < index.rank(); ++axis)
+        index[axis] = call.shape("start")[axis] + index[axis] * call.shape("step")[axis];
+    return index;
+}
+
+Reals slice(const Call& call) {
+    return gather(call, [&](const Shape& index) { return window(call, index); });
+}
+
+Reals unslice(const Call& call) {
+    Reals result(std::size_t(call.result.shape.elements()), 0);
+    std::size_t next = 0;
+    oracle::each_index(call[0].type.shape, [&](const Shape& index) {
+        result[std::size_t(oracle::offset(call.result.shape, window(call, index)))] = call[0].elements[next++];
+    });
+    return result;
+}
+
+Reals concatenate(const Call& call) {
+    const std::size_t axis = std::size_t(call.attributes.get<std::int64_t>("axis"));
+    Reals result;
+    oracle::each_index(call.result.shape, [&](Shape index) {
+        std::size_t part = 0;
+        while (index[axis] >= call[part].type.shape[axis]) index[axis] -= call[part++].type.shape[axis];
+        result.push_back(call[part].elements[std::size_t(oracle::offset(call[part].type.shape, index))]);
+    });
+    return result;
+}
+
+Reals pad(const Call& call) {
+    const Shape& shape = call[0].type.shape;
+    Reals result;
+    oracle::each_index(call.result.shape, [&](Shape index) {
+        bool inside = true;
+        for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
+            index[axis] -= call.shape("before")[axis];
+            inside = inside && index[axis] >= 0 && index[axis] < shape[axis];
+        }
+        result.push_back(inside ? call[0].elements[std::size_t(oracle::offset(shape, index))]
+                                : Real(call.attributes.get<double>("value")));
+    });
+    return result;
+}
+
+Reals matmul(const Call& call) {
+    const bool plain = call.attributes.list().empty();
+    const bool tx = !plain && call.attributes.get<bool>("transpose_x");
+    const bool ty = !plain && call.attributes.get<bool>("transpose_y");
+    const Shape &x = call[0].type.shape, &y = call[1].type.shape;
+    const std::size_t rank = x.rank();
+    const std::int64_t inner = tx ? x[rank - 2] : x[rank - 1];
+    Reals result;
+    oracle::each_index(call.result.shape, [&](const Shape& index) {
+        Real total = 0;
+        Shape i = index, j = index;
+        for (std::int64_t k = 0; k < inner; ++k) {
+            i[rank - 2] = tx ? k : index[rank - 2];
+            i[rank - 1] = tx ? index[rank - 2] : k;
+            j[rank - 2] = ty ? index[rank - 1] : k;
+            j[rank - 1] = ty ? k : index[rank - 1];
+            total += call[0].elements[std::size_t(oracle::offset(x, i))] *
+                     call[1].elements[std::size_t(oracle::offset(y, j))];
+        }
+        result.push_back(total);
+    });
+    return result;
+}
+
+Reals cast(const Call& call) {
+    Reals result = call[0].elements;
+    for (Real& x : result) {
+        switch (call.result.dtype) {
+            case DType::float32: x = float(x); break;
+            case DType::float64: x = double(x); break;
+            case DType::int64: x = std::isnan(x) ? 0 : x >= 0x1p63L ? 0x1p63L - 1 : x < -0x1p63L ? -0x1p63L : std::trunc(x); break;
+            case DType::boolean: x = x != 0; break;
+        }
+    }
+    return result;
+}
+
+const std::map<std::string, Function> structural = {
+    {"sum", reduction([](const Reals& x) { Real t = 0; for (Real e : x) t += e; return t; })},
+    {"prod", reduction([](const Reals& x) { Real t = 1; for (Real e : x) t *= e; return t; })},
+    {"max", reduction([](const Reals& x) { Real t = x[0]; for (Real e : x) t = larger(t, e); return t; })},
+    {"min", reduction([](const Reals& x) { Real t = x[0]; for (Real e : x) t = smaller(t, e); return t; })},
+    {"logsumexp", reduction(log_sum_exp)},
+    {"softmax", along([](Real x, Real total) { return std::exp(x - total); })},
+    {"log_softmax", along([](Real x, Real total) { return x - total; })},
+    {"broadcast_to", broadcast_to},
+    {"reshape", [](const Call& call) { return call[0].elements; }},
+    {"transpose", transpose},
+    {"slice", slice},
+    {"unslice", unslice},
+    {"concatenate", concatenate},
+    {"pad", pad},
+    {"matmul", matmul},
+    {"cast", cast},
+};
+
+}  // namespace
+
+Array from(const Tensor& tensor) {
+    Array result{tensor.type(), {}};
+    if (tensor.dtype() == DType::int64)
+        for (std::int64_t e : tensor.data<std::int64_t>()) result.elements.push_back(Real(e));
+    else
+        for (double e : values(tensor)) result.elements.push_back(e);
+    return result;
+}
+
+std::optional<std::vector<long double>> evaluate(const std::string& name, const std::vector<Array>& operands,
+                                                 const Attributes& attributes, const Type& result) {
+    const Call call{operands, attributes, result};
+    for (const auto* table : {&elementwise, &structural})
+        if (const auto found = table->find(name); found != table->end()) return found->second(call);
+    return {};
+}
+
+}  // namespace gradtape::test::naive

@@ -1,0 +1,20 @@
+// An independent scalar implementation of every primitive, by name: plain loops over long doubles.
+#pragma once
+
+#include "tensors.hpp"
+
+#include <gradtape/primitive.hpp>
+
+namespace gradtape::test::naive {
+
+struct Array {
+    Type type;
+    std::vector<long double> elements;
+};
+Array from(const Tensor& tensor);
+
+/// What primitive `name` gives for these operands; nothing where this file has no reference for it.
+std::optional<std::vector<long double>> evaluate(const std::string& name, const std::vector<Array>& operands,
+                                                 const Attributes& attributes, const Type& result);
+
+}  // namespace gradtape::test::naive

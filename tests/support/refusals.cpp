@@ -1,0 +1,27 @@
+#include "refusals.hpp"
+
+namespace gradtape::test {
+
+std::string compare(const Error& error, const Refusal& expected, unsigned line) {
+    const std::string text = error.what();
+    const auto say = [&](const std::string& what) { return what + " in: " + text; };
+    if (error.primitive() != expected.name) return say("primitive() is '" + error.primitive() + "'");
+    const std::string head = "[" + std::string(expected.name) + "] ";
+    if (text.rfind(head, 0) != 0) return say("the message does not begin with " + head);
+    if (error.shapes().size() < expected.shapes.size())
+        return say(std::to_string(error.shapes().size()) + " shapes");
+    for (std::size_t i = 0; i < expected.shapes.size(); ++i) {
+        if (!(error.shapes()[i] == expected.shapes[i])) return say("shape " + to_string(error.shapes()[i]));
+        if (text.find(to_string(expected.shapes[i])) == std::string::npos)
+            return say("no " + to_string(expected.shapes[i]));
+    }
+    if (expected.axis && error.axis() != expected.axis)
+        return say(error.axis() ? "axis " + std::to_string(*error.axis()) : "no axis");
+    if (line == 0) return "";
+    if (!error.where().file) return say("no source line");
+    if (error.where().line != line) return say("line is not " + std::to_string(line));
+    if (text.find(to_string(error.where())) == std::string::npos) return say("the line is not in the text");
+    return "";
+}
+
+}  // namespace gradtape::test

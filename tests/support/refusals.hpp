@@ -1,0 +1,38 @@
+// Checks of what an error says: its class, its fields, the form of its message, and the line it blames.
+#pragma once
+
+#include "tensors.hpp"
+
+#include <cstring>
+
+namespace gradtape::test {
+
+struct Refusal {
+    const char* name = "";        ///< expected primitive(), and the message's `[name] `
+    std::vector<Shape> shapes{};  ///< expected first entries of shapes()
+    std::optional<int> axis{};    ///< expected axis(), where given
+};
+
+/// "" where the error's facts are the expected ones; `line` 0 leaves where() unchecked.
+std::string compare(const Error& error, const Refusal& expected, unsigned line);
+
+/// "" where `call` throws an E with the expected facts that blames the line of this very call.
+template <class E>
+std::string refused(const std::function<void()>& call, const Refusal& expected, unsigned line = __builtin_LINE()) {
+    try {
+        call();
+    } catch (const E& error) {
+        return compare(error, expected, line);
+    } catch (const std::exception& error) {
+        return std::string("another class of error: ") + error.what();
+    }
+    return "nothing was thrown";
+}
+
+/// The same for functions that know no source line.
+template <class E>
+std::string refused_anywhere(const std::function<void()>& call, const Refusal& expected) {
+    return refused<E>(call, expected, 0);
+}
+
+}  // namespace gradtape::test

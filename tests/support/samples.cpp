@@ -1,0 +1,142 @@
+#include "samples.hpp"
+
+#include <cmath>
+#include <map>
+
+namespace gradtape::test {
+namespace {
+
+Attributes reduced(const Shape& axes, bool keepdims) { return {{"axes", axes}, {"keepdims", keepdims}}; }
+Attributes along(const Shape& axes) { return {{"axes", axes}}; }
+Attributes to_shape(const Shape& shape) { return {{"shape", shape}}; }
+Attributes window(const Shape& start, const Shape& step, const Shape& shape) {
+    return {{"start", start}, {"step", step}, {"shape", shape}};
+}
+Attributes padded(const Shape& before, const Shape& after, double value) {
+    return {{"before", before}, {"after", after}, {"value", value}};
+}
+Attributes permuted(const Shape& permutation) { return {{"permutation", permutation}}; }
+Attributes flags(bool x, bool y) { return {{"transpose_x", x}, {"transpose_y", y}}; }
+Attributes axis(std::int64_t axis) { return {{"axis", axis}}; }
+Attributes dtype(DType dtype) { return {{"dtype", dtype}}; }
+
+const Shape scalar = {};
+
+std::vector<Sample> reductions(bool takes_empty) {
+    std::vector<Sample> result = {
+        {{{5}}, reduced({0}, false)},          {{{5}}, reduced({0}, true)},
+        {{{1}}, reduced({0}, false)},          {{{3, 4}}, reduced({0}, false)},
+        {{{3, 4}}, reduced({1}, true)},        {{{3, 4}}, reduced({0, 1}, false)},
+        {{{2, 3, 4}}, reduced({1}, false)},    {{{2, 3, 4}}, reduced({1, 2}, true)},
+        {{{2, 3, 4}}, reduced({0, 1}, false)}, {{{2, 3}}, reduced(scalar, false)},
+        {{scalar}, reduced(scalar, false)},    {{{37}}, reduced({0}, false)},
+        {{{33, 17}}, reduced({0}, false)},     {{{17, 33}}, reduced({1}, false)},
+        {{{0, 3}}, reduced({1}, false)},       {{{1, 1, 1}}, reduced({1}, true)},
+        {{{3, 0, 2}}, reduced({2}, false)},
+    };
+    if (takes_empty) {
+        result.push_back({{{0}}, reduced({0}, false)});
+        result.push_back({{{2, 0, 3}}, reduced({1}, true)});
+    }
+    return result;
+}
+
+std::vector<Sample> along_axes() {
+    return {{{{5}}, along({0})},    {{{3, 4}}, along({1})},    {{{3, 4}}, along({0})}, {{{2, 3, 4}}, along({1})},
+            {{{1, 7}}, along({1})}, {{{2, 3, 4}}, along({1, 2})}, {{{0, 3}}, along({1})}, {{{3, 0}}, along({1})},
+            {{{1}}, along({0})},    {{{19, 33}}, along({1})}};
+}
+
+// A primitive that is not elementwise needs an entry here; the table's tests say which one is missing.
+const std::map<std::string, std::vector<Sample>> structural = {
+    {"sum", reductions(true)},
+    {"prod", reductions(true)},
+    {"max", reductions(false)},
+    {"min", reductions(false)},
+    {"logsumexp", reductions(true)},
+    {"softmax", along_axes()},
+    {"log_softmax", along_axes()},
+    {"broadcast_to",
+     {{{{3}}, to_shape({2, 3})}, {{{3, 1}}, to_shape({3, 4})}, {{scalar}, to_shape({2, 2})}, {{{1}}, to_shape({0})},
+      {{{2, 1, 3}}, to_shape({4, 2, 5, 3})}, {{{2, 3}}, to_shape({2, 3})}, {{{1, 3}}, to_shape({0, 3})},
+      {{scalar}, to_shape(scalar)}, {{{1, 17}}, to_shape({9, 17})}, {{{17, 1}}, to_shape({17, 9})}}},
+    {"reshape",
+     {{{{2, 3}}, to_shape({3, 2})}, {{{6}}, to_shape({1, 6, 1})}, {{scalar}, to_shape({1})}, {{{1, 1}}, to_shape(scalar)},
+      {{{0, 3}}, to_shape({3, 0, 5})}}},
+    {"transpose",
+     {{{{2, 3}}, permuted({1, 0})}, {{{2, 3, 4}}, permuted({2, 0, 1})}, {{{2, 3, 4}}, permuted({0, 2, 1})},
+      {{scalar}, permuted(scalar)}, {{{5}}, permuted({0})}, {{{0, 3}}, permuted({1, 0})},
+      {{{2, 1, 3, 2}}, permuted({3, 1, 0, 2})}, {{{33, 18}}, permuted({1, 0})}, {{{3, 33, 18}}, permuted({0, 2, 1})}}},
+    {"slice",
+     {{{{6}}, window({1}, {1}, {3})}, {{{6}}, window({5}, {-2}, {3})}, {{{6}}, window({0}, {1}, {0})},
+      {{{3, 4}}, window({1, 0}, {1, 2}, {2, 2})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})}, {{scalar}, window({}, {}, scalar)},
+      {{{3, 4}}, window({0, 1}, {1, 1}, {3, 2})}, {{{2, 3, 4}}, window({0, 1, 3}, {1, 1, -3}, {2, 2, 2})}}},
+    {"unslice",
+     {{{{3}}, window({1}, {1}, {6})}, {{{3}}, window({5}, {-2}, {6})}, {{{0}}, window({0}, {1}, {6})},
+      {{{2, 2}}, window({1, 0}, {1, 2}, {3, 4})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})}}},
+    {"concatenate",
+     {{{{2}, {3}}, axis(0)}, {{{2, 3}, {2, 1}, {2, 2}}, axis(1)}, {{{2, 3}}, axis(0)}, {{{0, 3}, {2, 3}}, axis(0)},
+      {{{1, 2, 2}, {2, 2, 2}, {1, 2, 2}, {1, 2, 2}}, axis(0)}, {{{0}, {0}}, axis(0)}, {{{2, 1, 3}, {2, 4, 3}}, axis(1)}}},
+    {"pad",
+     {{{{3}}, padded({1}, {2}, 0.5)}, {{{2, 3}}, padded({0, 1}, {1, 0}, 0.0)}, {{scalar}, padded(scalar, scalar, 1.0)},
+      {{{0}}, padded({2}, {1}, -1.0)}, {{{2, 3}}, padded({0, 0}, {0, 0}, 0.0)}, {{{2, 1, 2}}, padded({1, 0, 2}, {0, 3, 1}, 0.25)}}},
+    {"matmul",
+     {{{{2, 3}, {3, 4}}, {}}, {{{3, 2}, {3, 4}}, flags(true, false)}, {{{2, 3}, {4, 3}}, flags(false, true)},
+      {{{3, 2}, {4, 3}}, flags(true, true)}, {{{1, 1}, {1, 1}}, {}}, {{{2, 0}, {0, 3}}, {}}, {{{0, 2}, {2, 3}}, {}},
+      {{{2, 3, 4}, {2, 4, 5}}, {}}, {{{2, 4, 3}, {2, 5, 4}}, flags(true, true)}, {{{2, 3, 1, 4}, {2, 3, 4, 2}}, {}},
+      {{{1, 17}, {17, 1}}, {}}, {{{33, 19}, {19, 21}}, {}}, {{{9, 65}, {66, 65}}, flags(false, true)},
+      {{{70, 66}, {70, 67}}, flags(true, false)}, {{{4, 3}, {3, 4}}, {}}, {{{3, 3}, {3, 3}}, flags(true, false)},
+      {{{3, 3}, {3, 3}}, flags(false, true)}}},
+    {"cast",
+     {{{{5}}, dtype(DType::float32)}, {{{2, 3}}, dtype(DType::float64)}, {{scalar}, dtype(DType::float32)},
+      {{{5}}, dtype(DType::int64)}, {{{5}}, dtype(DType::boolean)}, {{{0}}, dtype(DType::float64)}}},
+    {"stop_gradient", {{{{5}}, {}}, {{{2, 3}}, {}}, {{scalar}, {}}, {{{0}}, {}}}},
+};
+
+}  // namespace
+
+std::vector<const Primitive*> operations() {
+    std::vector<const Primitive*> result;
+    for (const Primitive* p : primitive_table())
+        if (!p->leaf) result.push_back(p);
+    return result;
+}
+
+std::vector<Sample> samples(const Primitive& primitive) {
+    if (!primitive.elementwise) {
+        const auto found = structural.find(primitive.name);
+        return found == structural.end() ? std::vector<Sample>() : found->second;
+    }
+    std::vector<Sample> result;
+    for (const Shape& shape : {Shape{5}, scalar, Shape{1}, Shape{0}, Shape{2, 3}, Shape{17}, Shape{1, 1}, Shape{3, 0, 2}})
+        result.push_back({std::vector<Shape>(std::size_t(primitive.arity), shape), {}});
+    return result;
+}
+
+DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype) {
+    return primitive.elementwise && k < primitive.loop_operand ? DType::boolean : dtype;
+}
+
+const Domain& domain_of(const Primitive& primitive, std::size_t k) { return primitive.domain[std::min<std::size_t>(k, 2)]; }
+
+Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random) {
+    const Domain& domain = domain_of(primitive, k);
+    std::vector<double> elements;
+    for (std::int64_t i = 0; i < shape.elements(); ++i) {
+        double x = random.uniform(domain.low, domain.high);
+        while (std::abs(x - domain.kink) < domain.gap) x = random.uniform(domain.low, domain.high);
+        if (dtype == DType::boolean) x = random.below(2);
+        if (dtype == DType::int64) x = std::floor(x * 4);
+        elements.push_back(x);
+    }
+    return make(elements, shape, dtype);
+}
+
+std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sample, DType dtype, Random& random) {
+    std::vector<Tensor> result;
+    for (std::size_t k = 0; k < sample.shapes.size(); ++k)
+        result.push_back(sample_operand(primitive, k, sample.shapes[k], operand_dtype(primitive, k, dtype), random));
+    return result;
+}
+
+}  // namespace gradtape::test

@@ -1,0 +1,32 @@
+// Operands and attributes to try each primitive with.
+#pragma once
+
+#include "tensors.hpp"
+
+#include <gradtape/primitive.hpp>
+
+namespace gradtape::test {
+
+struct Sample {
+    std::vector<Shape> shapes;  ///< of the operands
+    Attributes attributes{};
+};
+
+/// Samples for a primitive: many shapes for an elementwise one, a list by name for the others. Empty where there is
+/// none, which fails a test.
+std::vector<Sample> samples(const Primitive& primitive);
+
+/// The dtypes of operand `k` when the primitive computes in `dtype` (the condition of `where` stays boolean).
+DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype);
+
+/// The last domain given serves all further operands.
+const Domain& domain_of(const Primitive& primitive, std::size_t k);
+
+/// A random operand `k` from the primitive's domain.
+Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random);
+std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sample, DType dtype, Random& random);
+
+/// The library's non-leaf primitives.
+std::vector<const Primitive*> operations();
+
+}  // namespace gradtape::test

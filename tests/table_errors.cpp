@@ -1,0 +1,103 @@
+// What every primitive refuses, generated from the table: the error names the primitive and shows the shapes.
+#include "support/refusals.hpp"
+#include "support/samples.hpp"
+
+#include <doctest/doctest.h>
+
+namespace gradtape::test {
+namespace {
+
+std::vector<Node> leaves(Tape& tape, const Primitive& p, const Sample& sample, DType dtype) {
+    Random random(3);
+    std::vector<Node> result;
+    for (const Tensor& tensor : sample_operands(p, sample, dtype, random)) result.push_back(tape.parameter(tensor));
+    return result;
+}
+
+TEST_CASE("table: a wrong number of operands") {
+    for (const Primitive* p : operations()) {
+        CAPTURE(p->name);
+        const Sample sample = samples(*p).at(0);
+        const DType dtype = p->elementwise && !p->loops[std::size_t(DType::float64)] ? DType::boolean : DType::float64;
+        Tape tape;
+        std::vector<Node> x = leaves(tape, *p, sample, dtype);
+        const std::size_t size = tape.size();
+        CHECK(refused<ValueError>([&] { gradtape::apply(*p, std::span<const Node>(), sample.attributes); }, {p->name}) == "");
+        if (p->arity == Primitive::variadic) continue;
+        x.push_back(x[0]);
+        CHECK(refused<ValueError>([&] { gradtape::apply(*p, x, sample.attributes); }, {p->name}) == "");
+        CHECK(tape.size() == size);
+    }
+}
+
+TEST_CASE("table: elementwise operands of unlike shapes") {
+    for (const Primitive* p : operations()) {
+        if (!p->elementwise || p->arity < 2) continue;
+        CAPTURE(p->name);
+        const DType dtype = p->loops[std::size_t(DType::float64)] ? DType::float64 : DType::boolean;
+        for (std::size_t k = 0; k < std::size_t(p->arity); ++k) {
+            Sample sample{std::vector<Shape>(std::size_t(p->arity), Shape({2, 3})), {}};
+            sample.shapes[k] = {4};
+            Tape tape;
+            const std::vector<Node> x = leaves(tape, *p, sample, dtype);
+            CHECK(refused<ShapeError>([&] { gradtape::apply(*p, x); }, {p->name, sample.shapes}) == "");
+        }
+    }
+}
+
+TEST_CASE("table: elementwise operands of unlike dtypes, or of one that has no loop") {
+    for (const Primitive* p : operations()) {
+        if (!p->elementwise) continue;
+        for (DType dtype : {DType::float32, DType::float64, DType::int64, DType::boolean}) {
+            CAPTURE(p->name);
+            CAPTURE(to_string(dtype));
+            const Sample sample{std::vector<Shape>(std::size_t(p->arity), Shape({2, 3})), {}};
+            Tape tape;
+            std::vector<Node> x = leaves(tape, *p, sample, dtype);
+            if (!p->loops[std::size_t(dtype)]) {
+                CHECK(refused<DTypeError>([&] { gradtape::apply(*p, x); }, {p->name}) == "");
+                continue;
+            }
+            for (std::size_t k = p->loop_operand; k < x.size() && x.size() > p->loop_operand + 1; ++k) {
+                std::vector<Node> mixed = x;
+                const DType other = dtype == DType::float32 ? DType::float64 : DType::float32;
+                mixed[k] = tape.parameter(Tensor::full({2, 3}, 1, other));
+                CHECK(refused<DTypeError>([&] { gradtape::apply(*p, mixed); }, {p->name}) == "");
+            }
+        }
+    }
+}
+
+TEST_CASE("table: a missing attribute is an error, not undefined behaviour") {
+    for (const Primitive* p : operations()) {
+        if (p->elementwise) continue;
+        for (const Sample& sample : samples(*p)) {
+            if (sample.attributes.list().empty() || std::string(p->name) == "matmul") continue;  // all flags off by default
+            CAPTURE(p->name);
+            Tape tape;
+            const std::vector<Node> x = leaves(tape, *p, sample, DType::float64);
+            CHECK_THROWS_AS(gradtape::apply(*p, x), Error);
+            break;
+        }
+    }
+}
+
+TEST_CASE("table: operands on different tapes, and stale ones") {
+    for (const Primitive* p : operations()) {
+        CAPTURE(p->name);
+        const DType dtype = p->elementwise && !p->loops[std::size_t(DType::float64)] ? DType::boolean : DType::float64;
+        const Sample sample = samples(*p).at(0);
+        Tape tape, other;
+        const std::vector<Node> x = leaves(tape, *p, sample, dtype);
+        if (x.size() > 1) {
+            std::vector<Node> mixed = x;
+            mixed.back() = other.parameter(x.back().value());
+            CHECK(refused<TapeError>([&] { gradtape::apply(*p, mixed, sample.attributes); }, {p->name}) == "");
+        }
+        tape.clear();
+        CHECK(refused<TapeError>([&] { gradtape::apply(*p, x, sample.attributes); }, {p->name}) == "");
+    }
+}
+
+}  // namespace
+}  // namespace gradtape::test
