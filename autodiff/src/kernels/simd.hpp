@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <xsimd/xsimd.hpp>
 
 #define GRADTAPE_INLINE __attribute__((always_inline)) inline
@@ -11,6 +12,14 @@ namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
 using std::int64_t;
+
+/// f(0), …, f(n - 1) with constants: arrays indexed by them stay in registers, which a loop does not guarantee.
+template <int n, class F>
+GRADTAPE_INLINE void unroll(F f) {
+    [&]<int... i>(std::integer_sequence<int, i...>) GRADTAPE_INLINE_LAMBDA {
+        (f(std::integral_constant<int, i>{}), ...);
+    }(std::make_integer_sequence<int, n>{});
+}
 
 /// A register: + - * / comparisons and ?: work on it element by element. `xsimd::batch<T>(v)` has the functions.
 template <class T>
@@ -72,10 +81,12 @@ GRADTAPE_INLINE __m256d keep_first(__m256d v, int count, double fill) {
     return _mm256_blendv_pd(_mm256_set1_pd(fill), v, _mm256_castsi256_pd(first4(count)));
 }
 GRADTAPE_INLINE __m256 load_first(const float* p, int count, float fill) {
-    return keep_first(_mm256_maskload_ps(p, first8(count)), count, fill);
+    const __m256 v = _mm256_maskload_ps(p, first8(count));
+    return fill == 0 ? v : keep_first(v, count, fill);
 }
 GRADTAPE_INLINE __m256d load_first(const double* p, int count, double fill) {
-    return keep_first(_mm256_maskload_pd(p, first4(count)), count, fill);
+    const __m256d v = _mm256_maskload_pd(p, first4(count));
+    return fill == 0 ? v : keep_first(v, count, fill);
 }
 // By halves: a masked store is microcoded on some processors.
 GRADTAPE_INLINE void store_first(float* p, __m256 v, int count) {

@@ -9,14 +9,15 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-// Rows of c in one block, and registers in a row: as many as the register file holds beside a row of b.
+// Rows of c in a block that is two registers wide, or one: as many as the register file holds beside a row of b.
 #if defined(__AVX512F__)
-constexpr int block_height = 8, block_width = 2;
+constexpr int block_height = 12, narrow_height = 16;
 #elif defined(__AVX2__)
-constexpr int block_height = 6, block_width = 2;
+constexpr int block_height = 6, narrow_height = 12;
 #else
-constexpr int block_height = 4, block_width = 2;
+constexpr int block_height = 4, narrow_height = 8;
 #endif
+constexpr int block_width = 2;
 constexpr int64_t packed_depth = 256;  // rows of b that are packed at once: 32 KiB at most
 
 /// Element (i, l) of an operand is at[i * row + l * column].
@@ -42,52 +43,54 @@ void multiply_block(Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
     auto get = [=](const T* p, int j) GRADTAPE_INLINE_LAMBDA {
         return whole || j + 1 < width ? load(p + j * W) : load_first(p + j * W, last, T(0));
     };
+    auto put = [=](T* p, int j, Vec<T> v) GRADTAPE_INLINE_LAMBDA {
+        if (whole || j + 1 < width)
+            store<T>(p + j * W, v);
+        else
+            store_first(p + j * W, v, last);
+    };
     Vec<T> sum[height][width];
-    for (int i = 0; i < height; ++i)
-        for (int j = 0; j < width; ++j) sum[i][j] = add ? get(c + i * c_row, j) : all(T(0));
+    auto each = [](auto f) GRADTAPE_INLINE_LAMBDA {
+        unroll<height * width>([=](auto n) GRADTAPE_INLINE_LAMBDA { f(n / width, n % width); });
+    };
+    if (add)
+        each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = get(c + i * c_row, j); });
+    else
+        each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = all(T(0)); });
     for (int64_t l = 0; l < b.depth; ++l) {
         Vec<T> row[width];
-        for (int j = 0; j < width; ++j) row[j] = get(b.at + l * b.row, j);
-#pragma GCC unroll 8
-        for (int i = 0; i < height; ++i) {
-            const Vec<T> scale = all(a.at[i * a.row + l * a.column]);
-            for (int j = 0; j < width; ++j) sum[i][j] = multiply_add(scale, row[j], sum[i][j]);
-        }
+        unroll<width>([&](auto j) GRADTAPE_INLINE_LAMBDA { row[j] = get(b.at + l * b.row, j); });
+        each([&](int i, int j) GRADTAPE_INLINE_LAMBDA {
+            sum[i][j] = multiply_add(all(a.at[i * a.row + l * a.column]), row[j], sum[i][j]);
+        });
     }
-    for (int i = 0; i < height; ++i)
-        for (int j = 0; j < width; ++j) {
-            T* to = c + i * c_row + j * W;
-            if (whole || j + 1 < width)
-                store<T>(to, sum[i][j]);
-            else
-                store_first(to, sum[i][j], last);
-        }
+    each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { put(c + i * c_row, j, sum[i][j]); });
 }
 
-template <class T, int height, int width, bool whole>
+/// Blocks of `height` rows while there are as many, then one of what is left.
+template <class T, int height, int width, bool whole, bool top = true>
 void multiply_rows(int64_t m, Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
-    if constexpr (height == block_height)
+    if constexpr (top)
         for (; m >= height; m -= height, a.at += height * a.row, c += height * c_row)
             multiply_block<T, height, width, whole>(a, b, c, c_row, add);
     else if (m == height)
         return multiply_block<T, height, width, whole>(a, b, c, c_row, add);
     if constexpr (height > 1)
-        if (m > 0) multiply_rows<T, height - 1, width, whole>(m, a, b, c, c_row, add);
+        if (m > 0) multiply_rows<T, height - 1, width, whole, false>(m, a, b, c, c_row, add);
 }
 
 /// All rows of c in the columns of one panel.
 template <class T>
 void multiply_panel(int64_t m, Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
     constexpr int W = lanes<T>;
-    static_assert(block_width == 2);
     if (b.count == 2 * W)
         multiply_rows<T, block_height, 2, true>(m, a, b, c, c_row, add);
     else if (b.count > W)
         multiply_rows<T, block_height, 2, false>(m, a, b, c, c_row, add);
     else if (b.count == W)
-        multiply_rows<T, block_height, 1, true>(m, a, b, c, c_row, add);
+        multiply_rows<T, narrow_height, 1, true>(m, a, b, c, c_row, add);
     else
-        multiply_rows<T, block_height, 1, false>(m, a, b, c, c_row, add);
+        multiply_rows<T, narrow_height, 1, false>(m, a, b, c, c_row, add);
 }
 
 /// packed[l * width + j] = b[j * b_row + l] for l < depth and j < count.

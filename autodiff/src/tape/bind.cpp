@@ -35,14 +35,14 @@ Recorder& common_recorder(const Call& call) {
     return *recorder;
 }
 
-/// Whether a is a prefix of NumPy's rule to b: the extent both broadcast to, or −1.
+/// NumPy's rule for one axis: the extent both broadcast to, or −1.
 std::int64_t common_extent(std::int64_t a, std::int64_t b) { return a == b || b == 1 ? a : a == 1 ? b : -1; }
 
-Shape common_shape(const Call& call) {
+Shape common_shape(const Call& call, const Recorder& recorder) {
     Shape common;
     for (const Operand& x : call.operands) {
         if (x.is_number()) continue;
-        const Shape& shape = x.node().shape();
+        const Shape& shape = recorder.at(x.node().index()).type.shape;
         if (shape == common) continue;
         const std::size_t rank = std::max(shape.rank(), common.rank());
         Shape merged;
@@ -87,17 +87,25 @@ Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attr
     const Call call{primitive(op), std::span(operands.begin(), operands.size()), operands.begin()->where()};
     Recorder& recorder = common_recorder(call);
     const bool broadcasts = call.primitive.broadcasts;
-    const Shape shape = broadcasts ? common_shape(call) : Shape();
     Index indices[3];
+    bool as_they_are = true;
+    const Shape* shape = nullptr;
     for (std::size_t k = 0; k < operands.size(); ++k) {
         const Operand& x = call.operands[k];
-        if (x.is_number()) {
-            indices[k] = number(recorder, call, k, shape);
-        } else {
-            indices[k] = x.node().index();
-            if (broadcasts && !(x.node().shape() == shape))
-                indices[k] = recorder.record(primitive(Op::broadcast_to), {indices[k]}, {{"shape", shape}}, call.where).index();
+        indices[k] = x.node().index();
+        if (!x.is_number()) {
+            const Shape& its = recorder.at(indices[k]).type.shape;
+            if (!shape) shape = &its;
+            as_they_are = as_they_are && (!broadcasts || its == *shape);
         }
+    }
+    // The common case needs no broadcasting; numbers take the nodes' shape.
+    const Shape common = !broadcasts ? Shape() : as_they_are ? *shape : common_shape(call, recorder);
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+        if (call.operands[k].is_number())
+            indices[k] = number(recorder, call, k, common);
+        else if (!as_they_are && !(recorder.at(indices[k]).type.shape == common))
+            indices[k] = recorder.record(primitive(Op::broadcast_to), {indices[k]}, {{"shape", common}}, call.where).index();
     }
     return recorder.record(call.primitive, std::span<const Index>(indices, operands.size()), attributes, call.where);
 }

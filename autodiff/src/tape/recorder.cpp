@@ -10,7 +10,7 @@ namespace {
 /// More elements than any machine holds: refused before memory is asked for.
 constexpr std::int64_t most_elements = std::int64_t(1) << 40;
 
-std::string names(const char* a, const char* b) { return std::string(a) + " and " + b; }
+std::string names(const std::string& a, const std::string& b) { return a + " and " + b; }
 
 }  // namespace
 
@@ -19,17 +19,10 @@ std::uint32_t Recorder::new_generation() noexcept {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-bool Recorder::is_current(const Node& node) noexcept {
-    return node.recorder_ && node.generation_ == node.recorder_->generation_ &&
-           node.index_ < node.recorder_->instructions_.size();
-}
-
-Recorder& Recorder::of(const Node& node, const char* asker, Where where) {
+void Recorder::refuse_stale(const Node& node, const char* asker, Where where) {
     if (!node.recorder_) throw TapeError("a default-made node has no value; record one first", {asker, {}, {}, where});
-    if (!is_current(node))
-        throw TapeError("node %" + std::to_string(node.index_) + " is stale: its tape was cleared; record it again",
-                        {asker, {}, {}, where});
-    return *node.recorder_;
+    throw TapeError("node %" + std::to_string(node.index_) + " is stale: its tape was cleared; record it again",
+                    {asker, {}, {}, where});
 }
 
 Recorder::Value Recorder::allocate(std::size_t bytes) {
@@ -39,14 +32,11 @@ Recorder::Value Recorder::allocate(std::size_t bytes) {
 
 Node Recorder::append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                       const Type& type, Where where, const Value& value) {
+    // Both or neither: room is made before either grows.
+    if (values_.size() == values_.capacity()) values_.reserve(2 * values_.size() + 64);
+    instructions_.push_back(
+        {&primitive, attributes, SmallVector<Index, 3>(operands), type, origin_.file ? origin_ : where});
     values_.push_back(value);
-    try {
-        instructions_.push_back(
-            {&primitive, attributes, SmallVector<Index, 3>(operands), type, origin_.file ? origin_ : where});
-    } catch (...) {
-        values_.pop_back();
-        throw;
-    }
     return node(Index(instructions_.size() - 1));
 }
 
@@ -72,22 +62,29 @@ Node Recorder::number(const Type& type, double value, Where where) {
 
 void Recorder::check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const {
     const Type& first = instructions_[operands[primitive.loop_operand]].type;
-    std::vector<Shape> shapes;
-    const auto facts = [&] {
-        for (Index i : operands) shapes.push_back(instructions_[i].type.shape);
-        return ErrorFacts{primitive.name, shapes, {}, where};
-    };
-    if (!primitive.loops[std::size_t(first.dtype)])
-        throw DTypeError(std::string("does not take ") + to_string(first.dtype) + "; cast first", facts());
+    bool fits = primitive.loops[std::size_t(first.dtype)];
     for (std::size_t k = 0; k < operands.size(); ++k) {
         const Type& type = instructions_[operands[k]].type;
-        if (!(type.shape == first.shape))
-            throw ShapeError("shapes " + names(to_string(first.shape).c_str(), to_string(type.shape).c_str()) +
-                                 " differ; broadcast first", facts());
-        if (k >= primitive.loop_operand && type.dtype != first.dtype)
-            throw DTypeError("dtypes " + names(to_string(first.dtype), to_string(type.dtype)) +
-                                 " differ; cast one of them", facts());
+        fits = fits && type.shape == first.shape && (k < primitive.loop_operand || type.dtype == first.dtype);
     }
+    if (!fits) [[unlikely]] refuse_elementwise(primitive, operands, where);
+}
+
+void Recorder::refuse_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const {
+    const Type& first = instructions_[operands[primitive.loop_operand]].type;
+    ErrorFacts facts{primitive.name, {}, {}, where};
+    for (Index i : operands) facts.shapes.push_back(instructions_[i].type.shape);
+    if (!primitive.loops[std::size_t(first.dtype)])
+        throw DTypeError(std::string("does not take ") + to_string(first.dtype) + "; cast first", facts);
+    for (Index i : operands)
+        if (!(instructions_[i].type.shape == first.shape))
+            throw ShapeError("shapes " + names(to_string(first.shape), to_string(instructions_[i].type.shape)) +
+                                 " differ; broadcast first", facts);
+    std::string dtypes = to_string(first.dtype);
+    for (std::size_t k = primitive.loop_operand; k < operands.size(); ++k)
+        if (instructions_[operands[k]].type.dtype != first.dtype)
+            dtypes = names(dtypes, to_string(instructions_[operands[k]].type.dtype));
+    throw DTypeError("dtypes " + dtypes + " differ; cast one of them", facts);
 }
 
 Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
@@ -96,9 +93,10 @@ Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands
         throw ValueError("takes " + std::to_string(primitive.arity) + " operands, got " + std::to_string(operands.size()),
                          {primitive.name, {}, {}, where});
     if (primitive.elementwise) check_elementwise(primitive, operands, where);
-    types_.clear();
-    for (Index i : operands) types_.push_back(&instructions_[i].type);
+    types_.resize(operands.size());
+    for (std::size_t k = 0; k < operands.size(); ++k) types_[k] = &instructions_[operands[k]].type;
     const Type type = primitive.shape({types_, attributes, primitive.name, where});
+    if (primitive.elementwise) return type;
     std::int64_t elements = 1;
     for (std::int64_t extent : type.shape)
         if (__builtin_mul_overflow(elements, extent == 0 ? 1 : extent, &elements) || elements > most_elements)

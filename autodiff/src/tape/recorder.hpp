@@ -12,8 +12,14 @@ namespace gradtape::detail {
 class Recorder {
 public:
     /// The recorder of `node`, checked: TapeError for a default-made or stale node.
-    static Recorder& of(const Node& node, const char* asker, Where where);
-    static bool is_current(const Node& node) noexcept;
+    static Recorder& of(const Node& node, const char* asker, Where where) {
+        if (!is_current(node)) [[unlikely]] refuse_stale(node, asker, where);
+        return *node.recorder_;
+    }
+    static bool is_current(const Node& node) noexcept {
+        return node.recorder_ && node.generation_ == node.recorder_->generation_ &&
+               node.index_ < node.recorder_->instructions_.size();
+    }
     static Recorder* owner(const Node& node) noexcept { return node.recorder_; }
     static bool same_recording(const Node& a, const Node& b) noexcept {
         return a.recorder_ == b.recorder_ && a.generation_ == b.generation_;
@@ -57,6 +63,8 @@ public:
     };
 
 private:
+    [[noreturn]] static void refuse_stale(const Node& node, const char* asker, Where where);
+
     /// A value's place, and who owns the memory: a chunk of the arena, or a leaf's tensor (~index into leaves_).
     struct Value : Slot {
         std::int32_t owner = 0;
@@ -76,6 +84,7 @@ private:
     static std::uint32_t new_generation() noexcept;
     Type infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
     void check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
+    [[noreturn]] void refuse_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
     Node append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                 const Type& type, Where where, const Value& value);
     Value compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,

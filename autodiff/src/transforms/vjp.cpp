@@ -34,17 +34,20 @@ VjpRule rule_of(const Primitive& primitive, std::size_t operand, Where where) {
 /// z's cotangent goes to each operand that depends on a wrt.
 void pull(Recorder& recorder, Index index, Node z_bar, const Activity& active, Cotangents& cotangents,
           std::vector<Node>& operands) {
-    // A copy: rules append to the tape, and its instructions may move.
-    const Instruction instruction = recorder.at(index);
-    operand_nodes(recorder, instruction, operands);
-    const std::uint8_t constants = constant_operands(recorder, instruction);
+    // Copies: rules append to the tape, and its instructions may move.
+    const Instruction& made = recorder.at(index);
+    const Primitive& primitive = *made.primitive;
+    const Attributes attributes = made.attributes;
+    const Where where = made.where;
+    operand_nodes(recorder, made, operands);
+    const std::uint8_t constants = constant_operands(recorder, made);
     for (std::size_t k = 0; k < operands.size(); ++k) {
-        if (!active(instruction.operands[k])) continue;
-        const VjpRule rule = rule_of(*instruction.primitive, k, instruction.where);
-        const Node x_bar = rule({operands, instruction.attributes, k, constants}, recorder.node(index), z_bar);
+        if (!active(operands[k].index())) continue;
+        const VjpRule rule = rule_of(primitive, k, where);
+        const Node x_bar = rule({operands, attributes, k, constants}, recorder.node(index), z_bar);
         if (!x_bar) continue;
-        check_partner(instruction.primitive->name, x_bar, operands[k], instruction.where);
-        cotangents.add(instruction.operands[k], x_bar);
+        check_partner(primitive.name, x_bar, operands[k], where);
+        cotangents.add(operands[k].index(), x_bar);
     }
 }
 
