@@ -142,6 +142,10 @@ GRADTAPE_INLINE Vec<double> keep_first(Vec<double> v, int count, double fill) {
 #endif
 
 /// a b + c, rounded once where the instruction set can (xsimd 8.1 rounds twice on AVX-512).
+#if defined(__FMA__)
+GRADTAPE_INLINE float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+GRADTAPE_INLINE double multiply_add(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#endif
 #if defined(__AVX512F__)
 GRADTAPE_INLINE __m512 multiply_add(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
 GRADTAPE_INLINE __m512d multiply_add(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }

@@ -20,77 +20,82 @@ constexpr int block_height = 4, narrow_height = 8;
 constexpr int block_width = 2;
 constexpr int64_t packed_depth = 256;  // rows of b that are packed at once: 32 KiB at most
 
-/// Element (i, l) of an operand is at[i * row + l * column].
-template <class T>
-struct Operand {
-    const T* at;
-    int64_t row, column;
-};
-
-/// Part of b: `depth` rows, `row` elements apart, of which `count` columns exist (more than (width - 1) registers).
+/// Some columns of c, at most two registers wide: c[i * c_row + j] = (what is there, or 0) + sum over l < depth of
+/// a[i * a_row + l * a_column] * b[l * b_row + j].
 template <class T>
 struct Panel {
-    const T* at;
-    int64_t row, depth;
-    int count;
+    const T* a;
+    int64_t a_row, a_column;
+    const T* b;
+    int64_t b_row, depth;
+    T* c;
+    int64_t c_row;
+    int last;  ///< columns in the last register
+    bool add;
 };
 
-/// c block (height, panel.count) = (add to what is there, or 0) + a panel.
+/// `height` rows of a panel of `width` registers, the last of which is whole, or has only `last` columns.
 template <class T, int height, int width, bool whole>
-void multiply_block(Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
+void multiply_block(const Panel<T>& p, const T* a, T* c) {
     constexpr int W = lanes<T>;
-    [[maybe_unused]] const int last = whole ? W : b.count - (width - 1) * W;
-    auto get = [=](const T* p, int j) GRADTAPE_INLINE_LAMBDA {
-        return whole || j + 1 < width ? load(p + j * W) : load_first(p + j * W, last, T(0));
+    [[maybe_unused]] const int last = p.last;
+    auto get = [=](const T* from, int j) GRADTAPE_INLINE_LAMBDA {
+        return whole || j + 1 < width ? load(from + j * W) : load_first(from + j * W, last, T(0));
     };
-    auto put = [=](T* p, int j, Vec<T> v) GRADTAPE_INLINE_LAMBDA {
+    auto put = [=](T* to, int j, Vec<T> v) GRADTAPE_INLINE_LAMBDA {
         if (whole || j + 1 < width)
-            store<T>(p + j * W, v);
+            store<T>(to + j * W, v);
         else
-            store_first(p + j * W, v, last);
+            store_first(to + j * W, v, last);
     };
-    Vec<T> sum[height][width];
     auto each = [](auto f) GRADTAPE_INLINE_LAMBDA {
         unroll<height * width>([=](auto n) GRADTAPE_INLINE_LAMBDA { f(n / width, n % width); });
     };
-    if (add)
+    const int64_t a_row = p.a_row, a_column = p.a_column, b_row = p.b_row, c_row = p.c_row;
+    Vec<T> sum[height][width];
+    if (p.add)
         each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = get(c + i * c_row, j); });
     else
         each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = all(T(0)); });
-    for (int64_t l = 0; l < b.depth; ++l) {
+    const T* b = p.b;
+    for (int64_t l = 0; l < p.depth; ++l, a += a_column, b += b_row) {
         Vec<T> row[width];
-        unroll<width>([&](auto j) GRADTAPE_INLINE_LAMBDA { row[j] = get(b.at + l * b.row, j); });
+        unroll<width>([&](auto j) GRADTAPE_INLINE_LAMBDA { row[j] = get(b, j); });
         each([&](int i, int j) GRADTAPE_INLINE_LAMBDA {
-            sum[i][j] = multiply_add(all(a.at[i * a.row + l * a.column]), row[j], sum[i][j]);
+            sum[i][j] = multiply_add(all(a[i * a_row]), row[j], sum[i][j]);
         });
     }
     each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { put(c + i * c_row, j, sum[i][j]); });
 }
 
-/// Blocks of `height` rows while there are as many, then one of what is left.
-template <class T, int height, int width, bool whole, bool top = true>
-void multiply_rows(int64_t m, Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
-    if constexpr (top)
-        for (; m >= height; m -= height, a.at += height * a.row, c += height * c_row)
-            multiply_block<T, height, width, whole>(a, b, c, c_row, add);
-    else if (m == height)
-        return multiply_block<T, height, width, whole>(a, b, c, c_row, add);
-    if constexpr (height > 1)
-        if (m > 0) multiply_rows<T, height - 1, width, whole, false>(m, a, b, c, c_row, add);
+/// All rows, in blocks of nearly equal height: a low block at the end would wait for its own few sums.
+template <class T, int width, bool whole, int... heights>
+GRADTAPE_INLINE void multiply_rows(int64_t m, const Panel<T>& p, std::integer_sequence<int, heights...>) {
+    using Block = void (*)(const Panel<T>&, const T*, T*);
+    static constexpr Block block_of_height[] = {multiply_block<T, heights + 1, width, whole>...};
+    constexpr int64_t most = sizeof...(heights);
+    if (m <= most) return block_of_height[m - 1](p, p.a, p.c);
+    const int64_t blocks = (m + most - 1) / most, low = m / blocks, high_blocks = m % blocks;
+    int64_t i = 0;
+    for (; i < high_blocks; ++i) block_of_height[low](p, p.a + i * (low + 1) * p.a_row, p.c + i * (low + 1) * p.c_row);
+    for (int64_t row = i * (low + 1); row < m; row += low) block_of_height[low - 1](p, p.a + row * p.a_row, p.c + row * p.c_row);
 }
 
-/// All rows of c in the columns of one panel.
+/// m rows of the `count` columns at p.c.
 template <class T>
-void multiply_panel(int64_t m, Operand<T> a, Panel<T> b, T* c, int64_t c_row, bool add) {
+void multiply_panel(int64_t m, int64_t count, Panel<T> p) {
     constexpr int W = lanes<T>;
-    if (b.count == 2 * W)
-        multiply_rows<T, block_height, 2, true>(m, a, b, c, c_row, add);
-    else if (b.count > W)
-        multiply_rows<T, block_height, 2, false>(m, a, b, c, c_row, add);
-    else if (b.count == W)
-        multiply_rows<T, narrow_height, 1, true>(m, a, b, c, c_row, add);
+    constexpr auto wide = std::make_integer_sequence<int, block_height>{};
+    constexpr auto narrow = std::make_integer_sequence<int, narrow_height>{};
+    p.last = static_cast<int>(count > W ? count - W : count);
+    if (count == 2 * W)
+        multiply_rows<T, 2, true>(m, p, wide);
+    else if (count > W)
+        multiply_rows<T, 2, false>(m, p, wide);
+    else if (count == W)
+        multiply_rows<T, 1, true>(m, p, narrow);
     else
-        multiply_rows<T, narrow_height, 1, false>(m, a, b, c, c_row, add);
+        multiply_rows<T, 1, false>(m, p, narrow);
 }
 
 /// packed[l * width + j] = b[j * b_row + l] for l < depth and j < count.
@@ -110,30 +115,51 @@ void pack_transposed(const T* b, int64_t b_row, int64_t depth, int64_t count, T*
 
 /// b stored (n, k): panels are transposed onto the stack, a stretch of k at a time.
 template <class T>
-void multiply_transposed(int64_t m, int64_t n, int64_t k, Operand<T> a, const T* b, T* c) {
+void multiply_transposed(int64_t m, int64_t n, int64_t k, Panel<T> p) {
     constexpr int64_t width = block_width * lanes<T>;
     alignas(64) T packed[packed_depth * width];
+    const T *a = p.a, *b = p.b;
+    T* c = p.c;
+    p.b = packed;
+    p.b_row = width;
     for (int64_t j = 0; j < n; j += width) {
-        const int count = static_cast<int>(n - j < width ? n - j : width);
+        const int64_t count = n - j < width ? n - j : width;
+        p.c = c + j;
         for (int64_t l = 0; l < k; l += packed_depth) {
-            const int64_t depth = k - l < packed_depth ? k - l : packed_depth;
-            pack_transposed(b + j * k + l, k, depth, count, packed, width);
-            multiply_panel<T>(m, {a.at + l * a.column, a.row, a.column}, {packed, width, depth, count}, c + j, n, l > 0);
+            p.depth = k - l < packed_depth ? k - l : packed_depth;
+            p.a = a + l * p.a_column;
+            p.add = l > 0;
+            pack_transposed(b + j * k + l, k, p.depth, count, packed, width);
+            multiply_panel(m, count, p);
         }
     }
 }
 
+/// c (n) = b x with b stored (n, k), where k is too short for anything but dot products: eight at a time.
+template <class T>
+void multiply_vector(int64_t n, int64_t k, const T* b, const T* x, T* c) {
+    int64_t j = 0;
+    auto dots = [=](auto count, int64_t j) GRADTAPE_INLINE_LAMBDA {
+        T sum[count];
+        unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { sum[i] = T(0); });
+        for (int64_t l = 0; l < k; ++l)
+            unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { sum[i] = multiply_add(b[(j + i) * k + l], x[l], sum[i]); });
+        unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { c[j + i] = sum[i]; });
+    };
+    for (; j + 8 <= n; j += 8) dots(std::integral_constant<int, 8>{}, j);
+    for (; j < n; ++j) dots(std::integral_constant<int, 1>{}, j);
+}
+
 template <class T>
 void multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
-    const Operand<T> left{a, ta ? 1 : k, ta ? m : 1};
+    if (m == 0 || n == 0) return;
     if (n == 1 && m > 1)  // c' = b' a': vectors run along c in any case
         return multiply(false, !ta, 1, m, k, b, a, c);
-    if (tb && k > 0) return multiply_transposed(m, n, k, left, b, c);
+    if (tb && m == 1 && k <= lanes<T>) return multiply_vector(n, k, b, a, c);
+    Panel<T> p{a, ta ? 1 : k, ta ? m : 1, b, n, k, c, n, 0, false};
+    if (tb && k > 0) return multiply_transposed(m, n, k, p);
     constexpr int64_t width = block_width * lanes<T>;
-    for (int64_t j = 0; j < n; j += width) {
-        const int count = static_cast<int>(n - j < width ? n - j : width);
-        multiply_panel<T>(m, left, {b + j, n, k, count}, c + j, n, false);
-    }
+    for (int64_t j = 0; j < n; j += width, p.b += width, p.c += width) multiply_panel(m, n - j < width ? n - j : width, p);
 }
 
 void multiply_integers(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const int64_t* a, const int64_t* b,

@@ -1,0 +1,98 @@
+// Small products against OpenBLAS, one line a size: where `small_gemm_wins` draws its line.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "kernels/blas.hpp"
+#include "support/kernel_sets.hpp"
+
+using namespace gradtape::test;
+using std::int64_t;
+
+namespace {
+
+struct Size {
+    bool ta, tb;
+    int64_t m, n, k;
+};
+
+/// The shortest of a few stretches of 0.5 ms, in ns for one call.
+template <class F>
+double nanoseconds(F f) {
+    using Clock = std::chrono::steady_clock;
+    double best = 1e30;
+    int64_t repeats = 1;
+    for (int sample = 0; sample < 9;) {
+        const auto start = Clock::now();
+        for (int64_t i = 0; i < repeats; ++i) f();
+        const double taken = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+        if (taken < 5e5) {
+            repeats *= 2;
+        } else {
+            best = std::min(best, taken / double(repeats));
+            ++sample;
+        }
+    }
+    return best;
+}
+
+template <class T>
+using Gemm = void(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
+
+template <class T>
+struct Kernel {
+    std::string isa;
+    Gemm<T>* small;
+    bool (*wins)(bool, bool, int64_t, int64_t, int64_t);
+};
+
+template <class T>
+std::vector<Kernel<T>> kernels(const char* only) {
+    std::vector<Kernel<T>> sets;
+#define MAKE(ISA) Kernel<T>{#ISA, gradtape::detail::ISA::small_gemm<T>, gradtape::detail::ISA::small_gemm_wins<T>}
+    GRADTAPE_SETS(sets, MAKE);
+#undef MAKE
+    if (only) std::erase_if(sets, [&](auto& set) { return set.isa != only; });
+    return sets;
+}
+
+template <class T>
+void measure(Size s, const char* only) {
+    Buffer<T> a(random_elements<T>(s.m * s.k, 1)), b(random_elements<T>(s.k * s.n, 2)), c(s.m * s.n);
+    const double blas = nanoseconds(
+        [&] { gradtape::detail::blas_gemm(s.ta, s.tb, s.m, s.n, s.k, a.get(), b.get(), c.get()); });
+    std::printf("%-6s %c%c %4d x%4d x%5d  OpenBLAS %10.1f", sizeof(T) == 4 ? "float" : "double", s.ta ? 't' : 'n',
+                s.tb ? 't' : 'n', int(s.m), int(s.n), int(s.k), blas);
+    for (auto& set : kernels<T>(only)) {
+        const double ours = nanoseconds([&] { set.small(s.ta, s.tb, s.m, s.n, s.k, a.get(), b.get(), c.get()); });
+        const bool wins = set.wins(s.ta, s.tb, s.m, s.n, s.k);
+        std::printf("   %s %10.1f (%5.2f%s)", set.isa.c_str(), ours, ours / blas,
+                    wins == (ours < blas) ? "" : wins ? ", small chosen" : ", OpenBLAS chosen");
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+}
+
+}  // namespace
+
+/// gemm_small [isa]: all sizes, for one instruction set or for all.
+int main(int, char** argv) {
+    const Size post[] = {{false, false, 10, 3, 3}, {false, true, 10, 3, 3},   {false, true, 10, 1, 3},
+                         {true, false, 3, 3, 10},  {true, false, 1, 3, 10},   {false, false, 10, 1, 3},
+                         {false, true, 10, 5, 3},  {false, false, 32, 32, 32}};
+    for (Size s : post) measure<double>(s, argv[1]);
+    const int64_t shapes[][3] = {
+        {32, 32, 64}, {32, 10, 32}, {32, 32, 32}, {64, 64, 64}, {48, 48, 48}, {64, 10, 128}, {64, 128, 10},
+        {128, 10, 64}, {96, 96, 96}, {128, 128, 128}, {64, 128, 784}, {784, 128, 64}, {128, 10, 512}, {128, 512, 10},
+        {1, 64, 64}, {1, 256, 256}, {1, 1000, 1000}, {256, 1, 256}, {1000, 1, 1000}, {256, 4, 256}, {1000, 3, 3}, {4, 4, 1000}, {3, 3, 1000},
+        {16, 16, 16}, {8, 8, 8}, {4, 4, 4}, {1, 1, 64}, {1, 1, 1000}, {1000, 10, 10}, {10, 10, 1000}};
+    for (auto& shape : shapes)
+        for (bool ta : {false, true})
+            for (bool tb : {false, true}) {
+                if (ta && tb) continue;
+                const Size s{ta, tb, shape[0], shape[1], shape[2]};
+                measure<float>(s, argv[1]);
+                measure<double>(s, argv[1]);
+            }
+}
