@@ -1,6 +1,7 @@
 // Random numbers that are the same on every platform, and initial weights.
 #pragma once
 
+#include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
 #include <array>

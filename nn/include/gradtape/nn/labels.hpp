@@ -1,6 +1,7 @@
 // What labels mean: stated by the user, never guessed.
 #pragma once
 
+#include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
 namespace gradtape::nn {
