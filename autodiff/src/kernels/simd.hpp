@@ -2,24 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <xsimd/xsimd.hpp>
 
-#define GRADTAPE_INLINE __attribute__((always_inline)) inline
-#define GRADTAPE_INLINE_LAMBDA __attribute__((always_inline))
+#include "unroll.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
 using std::int64_t;
-
-/// f(0), …, f(n - 1) with constants: arrays indexed by them stay in registers, which a loop does not guarantee.
-template <int n, class F>
-GRADTAPE_INLINE void unroll(F f) {
-    [&]<int... i>(std::integer_sequence<int, i...>) GRADTAPE_INLINE_LAMBDA {
-        (f(std::integral_constant<int, i>{}), ...);
-    }(std::make_integer_sequence<int, n>{});
-}
 
 /// A register: + - * / comparisons and ?: work on it element by element. `xsimd::batch<T>(v)` has the functions.
 template <class T>
