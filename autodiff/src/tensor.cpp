@@ -1,4 +1,5 @@
 // Tensor values and their storage.
+#include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
 #include <algorithm>
@@ -80,8 +81,11 @@ Tensor::Tensor(float value) : Tensor(scalar(value)) {}
 Tensor::Tensor(std::int64_t value) : Tensor(scalar(value)) {}
 Tensor::Tensor(bool value) : Tensor(scalar(value)) {}
 
-Tensor::Tensor(std::initializer_list<double> row)
-    : Tensor(from<double>(std::span(row.begin(), row.size()), {std::int64_t(row.size())})) {}
+Tensor::Tensor(std::initializer_list<ListElement> row) : Tensor(0.0) {
+    std::vector<double> elements;
+    for (ListElement element : row) elements.push_back(element.value);
+    *this = from<double>(elements, {std::int64_t(row.size())});
+}
 
 Tensor::Tensor(std::initializer_list<std::initializer_list<double>> rows) : Tensor(0.0) {
     std::vector<double> elements;

@@ -1,6 +1,7 @@
 // The tape: records operations while it computes them.
 #pragma once
 
+#include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
 #include <string_view>

@@ -1,11 +1,11 @@
 // A tensor value: immutable, row-major, contiguous, cheap to copy.
 #pragma once
 
-#include <gradtape/error.hpp>
+#include <gradtape/shape.hpp>
 
 #include <concepts>
 #include <memory>
-#include <vector>
+#include <type_traits>
 
 namespace gradtape {
 
@@ -15,6 +15,14 @@ struct TensorSource;
 
 template <class Source>
 concept ConvertibleToTensor = requires(const Source& source) { TensorSource<Source>::convert(source); };
+
+/// An element of a flat list. It makes `{{1}, {2}}` a column: of the two readings, the nested list is the closer match.
+struct ListElement {
+    template <class Number>
+        requires std::is_arithmetic_v<Number>
+    constexpr ListElement(Number number) : value(double(number)) {}
+    double value;
+};
 
 /// An n-dimensional array of one dtype: row-major, contiguous, and immutable once it is shared.
 /// Copies share the storage. Storage is 64-byte aligned and padded to whole 64-byte blocks, so
@@ -30,7 +38,7 @@ public:
     Tensor(int value) : Tensor(double(value)) {}
     Tensor(bool value);
     /// Nested lists of float64: `Tensor{{1, 2}, {3, 4}}` has shape (2, 2). Rows of unequal length throw ShapeError.
-    Tensor(std::initializer_list<double> row);
+    Tensor(std::initializer_list<ListElement> row);
     Tensor(std::initializer_list<std::initializer_list<double>> rows);
     Tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes);
     /// An xtensor container, adaptor or expression (needs <gradtape/xtensor.hpp>).

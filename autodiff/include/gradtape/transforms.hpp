@@ -1,7 +1,7 @@
 // Derivatives: each function reads the recorded program and records more of it, so results can be differentiated again.
 #pragma once
 
-#include <gradtape/ops.hpp>
+#include <gradtape/tape.hpp>
 
 namespace gradtape {
 

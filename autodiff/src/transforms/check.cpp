@@ -1,5 +1,6 @@
 // Central differences against recorded gradients (the method of Baydin et al. 2018, section 2.1, in double).
 #include <gradtape/check.hpp>
+#include <gradtape/ops.hpp>
 
 #include <algorithm>
 #include <cmath>

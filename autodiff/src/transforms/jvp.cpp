@@ -1,4 +1,5 @@
 // Forward mode: walk the tape forwards, and push each instruction's tangents through.
+#include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
 #include "activity.hpp"

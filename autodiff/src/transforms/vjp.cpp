@@ -1,4 +1,5 @@
 // Reverse mode: walk the tape backwards, and hand each instruction's cotangent to its operands through its rule.
+#include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
 #include "activity.hpp"
