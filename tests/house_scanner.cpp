@@ -20,6 +20,7 @@ std::string spans(const std::string& text) {
 TEST_CASE("functions are found in namespaces and classes") {
     CHECK(spans("namespace a {\n\nint f() {\n    return 1;\n}\n}\n") == "3-5");
     CHECK(spans("class A : public B {\npublic:\n    int f() const { return 1; }\n    struct C {\n    };\n};") == "3-3");
+    CHECK(spans("DECLARE(a)\nDECLARE(b)\nnamespace c {\nint f() {\n}\n}\n") == "4-5");
     CHECK(spans("struct alignas(64) A {\n    int x[2] = {1, 2};\n};\nint f() {\n}") == "4-5");
     CHECK(spans("template <class T>\nauto f(T t) -> std::vector<T> {\n}\n") == "1-3");
     CHECK(spans("template <class T>\n    requires C<T>\nvoid f(T t) {\n    if (t) {\n    }\n}\n") == "1-6");

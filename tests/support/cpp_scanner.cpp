@@ -71,7 +71,8 @@ std::string without_template_parameters(std::string head) {
 }
 
 Opens what_opens(const std::string& raw_head) {
-    static const std::regex type_or_namespace(R"(^\s*(inline\s+)?(namespace|class|struct|union|enum|extern)\b)");
+    static const std::regex type_or_namespace(
+        R"(^\s*([A-Z_0-9]+\([^()]*\)\s*)*(inline\s+)?(namespace|class|struct|union|enum|extern)\b)");
     static const std::regex lambda_end(R"(\](\s*\([^]*\))?\s*(mutable|constexpr|noexcept|->[^(){};]*|\s)*$)");
     static const std::regex initialiser_list(R"(\)[^()]*[^:]:[^:][^]*[A-Za-z0-9_>]\s*$)");
     static const std::regex after_signature(R"((const|noexcept|override|final|try|mutable|\))\s*$)");
