@@ -127,6 +127,7 @@ struct Primitive {
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
     bool leaf = false;
+    bool effect = false;                  ///< does more than give its result: never removed, merged or folded
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
 };
 

@@ -12,10 +12,17 @@ struct Program::Body {
         detail::Index index;
         Tensor value;
     };
+    /// After each replay `parameter` takes the value of `value`.
+    struct Update {
+        detail::Index parameter, value;
+    };
 
     std::vector<detail::Instruction> instructions;
     std::vector<Constant> constants;  ///< tensors of the constants that are not one repeated number, by index
     std::vector<detail::Index> outputs;
+    std::vector<detail::Index> inputs;      ///< input leaves, in the order in which they were recorded
+    std::vector<detail::Index> parameters;  ///< parameter leaves, likewise
+    std::vector<Update> updates;
 };
 
 }  // namespace gradtape

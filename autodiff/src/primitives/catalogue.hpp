@@ -4,7 +4,7 @@
 #include <gradtape/primitive.hpp>
 
 #define GRADTAPE_CATALOGUE(X)                                                                                    \
-    X(input) X(parameter) X(constant)                                                                            \
+    X(input) X(parameter) X(constant) X(guard)                                                                   \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(square) X(multiply_no_nan)                   \
     X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan) X(tanh)                  \
     X(sigmoid) X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \

@@ -68,6 +68,7 @@ constexpr auto sigmoid_kernel = [](auto x) {
 GRADTAPE_PRIMITIVE(sigmoid) = unary<sigmoid_kernel>("sigmoid")
     .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (z * (1.0 - z)); }).on(any_real);
 
+// [softplus]
 // z = max(x, 0) + log1p(e^−|x|) (Mächler 2012, "Accurately computing log(1 − exp(−|a|))")
 constexpr auto softplus_kernel = [](auto x) {
     const decltype(x) zero(0);
@@ -76,6 +77,7 @@ constexpr auto softplus_kernel = [](auto x) {
 };
 GRADTAPE_PRIMITIVE(softplus) = unary<softplus_kernel>("softplus")
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(x[0]); }).on(any_real);
+// [/softplus]
 
 // z = −softplus(−x)
 constexpr auto log_sigmoid_kernel = [](auto x) { return -softplus_kernel(-x); };

@@ -1,4 +1,5 @@
 // Leaves: values that come from outside the program. `constant` with a `value` attribute repeats one number.
+// And guard: a value that C++ code has looked at.
 #include "define.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
@@ -15,5 +16,17 @@ constexpr Primitive leaf(const char* name) {
 GRADTAPE_PRIMITIVE(input) = leaf("input");
 GRADTAPE_PRIMITIVE(parameter) = leaf("parameter");
 GRADTAPE_PRIMITIVE(constant) = leaf("constant");
+
+// z = x, which must be `expected`, bit for bit, whenever the program is replayed: control flow depended on it
+GRADTAPE_PRIMITIVE(guard) = [] {
+    Define d("guard", 1);
+    d.effect = true;
+    return d;
+}()
+    .shaped([](const ShapeCall& call) {
+        if (call[0].shape.elements() != 1) call.refuse("needs one element, not shape " + to_string(call[0].shape));
+        return call[0];
+    })
+    .identity().piecewise_constant().on(any_real);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

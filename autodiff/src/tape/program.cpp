@@ -17,10 +17,15 @@ Program::Program(const Tape& tape, std::span<const Node> outputs) : body_(std::m
     }
     const auto instructions = recorder.instructions();
     body_->instructions.assign(instructions.begin(), instructions.end());
-    for (Index i = 0; i < instructions.size(); ++i)
-        if (const Tensor* value = recorder.leaf_value(i);
-            value && instructions[i].primitive == &detail::primitive(detail::Op::constant))
+    for (Index i = 0; i < instructions.size(); ++i) {
+        if (!instructions[i].primitive->leaf) continue;
+        if (instructions[i].primitive == &detail::primitive(detail::Op::input))
+            body_->inputs.push_back(i);
+        else if (instructions[i].primitive == &detail::primitive(detail::Op::parameter))
+            body_->parameters.push_back(i);
+        else if (const Tensor* value = recorder.leaf_value(i))
             body_->constants.push_back({i, *value});
+    }
 }
 
 Program::Program(const Tape& tape, std::initializer_list<Node> outputs)

@@ -1,0 +1,19 @@
+// The passes: each takes a program and gives one that computes the same bits. One pass per file.
+#pragma once
+
+#include "../ir/program.hpp"
+
+namespace gradtape::detail {
+
+using Body = Program::Body;
+
+/// Instructions whose operands are all constants become constants, computed by the kernels that would have run.
+Body fold_constants(const Body& body);
+/// Rewrites that keep every bit: x·1, x/1, −−x, reshape of reshape, transpose of transpose, cast to the same dtype, …
+Body simplify(const Body& body);
+/// Equal instructions on equal operands become one.
+Body merge_common(const Body& body);
+/// What no output, update or guard needs goes. Input and parameter leaves stay.
+Body remove_dead(const Body& body);
+
+}  // namespace gradtape::detail
