@@ -31,7 +31,9 @@ nn::Dataset targets(const std::vector<double>& y) {
 }
 
 struct Net {
-    nn::Dense fc1{2, 4, {1, "fc1"}}, fc2{4, 1, {1, "fc2"}};
+    nn::Dense fc1, fc2;
+
+    explicit Net(std::int64_t width = 4) : fc1(2, width, {1, "fc1"}), fc2(width, 1, {1, "fc2"}) {}
     Node operator()(Node x) const { return fc2(tanh(fc1(x))); }
     void visit(nn::Visitor& v) {
         v("fc1", fc1);
@@ -113,8 +115,8 @@ TEST_CASE("fit is steps on batches") {
 
 TEST_CASE("training learns a circle, in float64 and in float32") {
     const nn::Dataset data = circle(200);
-    Net net;
-    const auto history = nn::fit(net, log_loss, data, {.phases = {{150, 0.5}}, .batches = {.size = 10}});
+    Net net(16);
+    const auto history = nn::fit(net, log_loss, data, {.phases = {{300, 0.5}}, .batches = {.size = 10}});
     CHECK(*history.epochs.back().training->mislabelled <= 10);
     CHECK(history.epochs.back().training->accuracy() >= 0.95);
 
