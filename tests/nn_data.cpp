@@ -1,5 +1,6 @@
 // Data sets, batches and the SGD update.
 #include <gradtape/nn/data.hpp>
+#include <gradtape/nn/init.hpp>
 #include <gradtape/nn/optimizers.hpp>
 
 #include "support/tensors.hpp"
@@ -127,6 +128,10 @@ TEST_CASE("an epoch's order depends on seed and epoch alone") {
     epoch(c);
     const auto second = joined(epoch(a));
     CHECK(second == joined(epoch(b)));
+    std::vector<std::int64_t> expected(23);
+    std::iota(expected.begin(), expected.end(), 0);
+    nn::Stream(4, "batches", std::uint64_t(2) << 40).shuffle(expected);
+    CHECK(second == expected);
     CHECK(second != joined(epoch(c)));
 }
 

@@ -252,6 +252,7 @@ TEST_CASE("mislabelled samples are counted by sign, or by the largest score; NaN
     const Tensor rows = make({1, 2, 0, 5, 4, 4, test::nan, 0, 9}, {3, 3}, DType::float32);
     CHECK(count_mislabelled(rows, integers({1, 0, 2}, {3}), Labels::classes) == 1);
     CHECK(count_mislabelled(rows, integers({0, 1, 2}, {3, 1}), Labels::classes) == 3);
+    CHECK(count_mislabelled(make({9, test::nan, 0}, {1, 3}), integers({0}, {1}), Labels::classes) == 1);
     CHECK_THROWS_AS(count_mislabelled(scores, make({1, 0}), Labels::zero_one), ShapeError);
     CHECK_THROWS_AS(count_mislabelled(scores, scores, Labels::real), ValueError);
     CHECK_THROWS_AS(count_mislabelled(rows, make({1, 0, 2}), Labels::classes), DTypeError);

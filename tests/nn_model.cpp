@@ -124,6 +124,10 @@ TEST_CASE("a new value is a new leaf") {
     w.set(Tensor(4.0));
     CHECK(w.on(tape).item() == 4);
     CHECK(old.item() == 3);
+    Tensor next(5.0);
+    w.exchange(next);
+    CHECK(next.item() == 4);
+    CHECK(w.on(tape).item() == 5);
     CHECK_THROWS_AS(w.set(Tensor{1, 2}), ShapeError);
     CHECK_THROWS_AS(w.set(Tensor(1.0f)), DTypeError);
     w = nn::Parameter(Tensor{1, 2});
