@@ -107,26 +107,41 @@ GRADTAPE_INLINE void store_first(double* p, __m256d v, int count) {
 
 #else
 
-template <class T>
-GRADTAPE_INLINE Vec<T> load_first(const T* p, int count, T fill) {
-    T copy[lanes<T>];
-    for (int i = 0; i < lanes<T>; ++i) copy[i] = i < count ? p[i] : fill;
-    return load(copy);
+GRADTAPE_INLINE __m128 load_first(const float* p, int count, float fill) {
+    const __m128 rest = _mm_set1_ps(fill);
+    if (count == 4) return _mm_loadu_ps(p);
+    if (count < 2) return count ? _mm_move_ss(rest, _mm_load_ss(p)) : rest;
+    const __m128 two = _mm_loadl_pi(rest, reinterpret_cast<const __m64*>(p));
+    return count == 2 ? two : _mm_movelh_ps(two, _mm_move_ss(rest, _mm_load_ss(p + 2)));
 }
-template <class T>
-GRADTAPE_INLINE void store_first_lanes(T* p, Vec<T> v, int count) {
-    for (int i = 0; i < lanes<T>; ++i)
-        if (i < count) p[i] = v[i];
+GRADTAPE_INLINE __m128d load_first(const double* p, int count, double fill) {
+    if (count == 2) return _mm_loadu_pd(p);
+    const __m128d rest = _mm_set1_pd(fill);
+    return count ? _mm_loadl_pd(rest, p) : rest;
 }
-GRADTAPE_INLINE void store_first(float* p, Vec<float> v, int count) { store_first_lanes(p, v, count); }
-GRADTAPE_INLINE void store_first(double* p, Vec<double> v, int count) { store_first_lanes(p, v, count); }
-GRADTAPE_INLINE Vec<float> keep_first(Vec<float> v, int count, float fill) {
-    for (int i = 0; i < lanes<float>; ++i) v[i] = i < count ? v[i] : fill;
-    return v;
+GRADTAPE_INLINE void store_first(float* p, __m128 v, int count) {
+    if (count == 4) return _mm_storeu_ps(p, v);
+    if (count & 2) {
+        _mm_storel_pi(reinterpret_cast<__m64*>(p), v);
+        v = _mm_movehl_ps(v, v);
+        p += 2;
+    }
+    if (count & 1) _mm_store_ss(p, v);
 }
-GRADTAPE_INLINE Vec<double> keep_first(Vec<double> v, int count, double fill) {
-    for (int i = 0; i < lanes<double>; ++i) v[i] = i < count ? v[i] : fill;
-    return v;
+GRADTAPE_INLINE void store_first(double* p, __m128d v, int count) {
+    if (count == 2)
+        _mm_storeu_pd(p, v);
+    else if (count)
+        _mm_store_sd(p, v);
+}
+GRADTAPE_INLINE __m128 keep_first(__m128 v, int count, float fill) {
+    const __m128i below = _mm_cmplt_epi32(_mm_setr_epi32(0, 1, 2, 3), _mm_set1_epi32(count));
+    return _mm_or_ps(_mm_and_ps(_mm_castsi128_ps(below), v),
+                     _mm_andnot_ps(_mm_castsi128_ps(below), _mm_set1_ps(fill)));
+}
+GRADTAPE_INLINE __m128d keep_first(__m128d v, int count, double fill) {
+    if (count == 2) return v;
+    return count ? _mm_move_sd(_mm_set1_pd(fill), v) : _mm_set1_pd(fill);
 }
 
 #endif

@@ -155,7 +155,7 @@ void multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, con
     if (m == 0 || n == 0) return;
     if (n == 1 && m > 1)  // c' = b' a': vectors run along c in any case
         return multiply(false, !ta, 1, m, k, b, a, c);
-    if (tb && m == 1 && k <= lanes<T>) return multiply_vector(n, k, b, a, c);
+    if (tb && m == 1 && k <= 16) return multiply_vector(n, k, b, a, c);
     Panel<T> p{a, ta ? 1 : k, ta ? m : 1, b, n, k, c, n, 0, false};
     if (tb && k > 0) return multiply_transposed(m, n, k, p);
     constexpr int64_t width = block_width * lanes<T>;
@@ -185,8 +185,19 @@ void small_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, c
 }
 
 template <class T>
-bool small_gemm_wins(bool, bool, int64_t m, int64_t n, int64_t k) {
-    return m * n * k <= 64 * 64 * 64;
+bool small_gemm_wins([[maybe_unused]] bool ta, [[maybe_unused]] bool tb, int64_t m, int64_t n, int64_t k) {
+    const int64_t volume = m * n * k;
+    if (m == 1 || n == 1) return volume <= 64 && k <= 16;
+#if defined(__AVX512F__)
+    // Up to 100^3, OpenBLAS has small kernels of its own here, good ones where b is not transposed.
+    if (volume <= 512) return k <= 32;
+    if (m < 16 || n < 16) return false;
+    return volume <= 1000000 ? tb : volume <= 8000000;
+#elif defined(__AVX2__)
+    return volume <= 128 * 128 * 128;
+#else
+    return volume <= (sizeof(T) == 4 ? 128 * 128 * 128 : 64 * 64 * 64);
+#endif
 }
 
 #define GRADTAPE_INSTANTIATE(T)                                                              \
