@@ -30,6 +30,7 @@ void show(Call call) {
     }
 }
 
+// [mistakes]
 void shapes(gt::Node x, gt::Node y) {
     show([&] { matmul(x, y); });
     show([&] { x + y; });
@@ -55,6 +56,11 @@ void types_and_values(gt::Tape& tape, gt::Node x) {
     show([&] { exp(x); });
 }
 
+struct Model {
+    nn::Parameter w = gt::Tensor(1000.0);
+    void visit(nn::Visitor& v) { v("w", w); }
+};
+
 void training() {
     const gt::Tensor x{{1, 2}, {3, 4}}, y{0, 2};
     show([&] { check(nn::Dataset{x, y, nn::Labels::zero_one}); });
@@ -63,7 +69,13 @@ void training() {
         gt::Tape tape;
         nn::Dense(3, 1, {0, "fc"})(tape.input(x));
     });
+    show([&] {
+        Model model;
+        const auto loss = [](const Model& m, gt::Node inputs, gt::Node) { return mean(exp(m.w.on(inputs) * inputs)); };
+        nn::Trainer(model, loss, nn::Sgd(0.1)).step({x, y, nn::Labels::real});
+    });
 }
+// [/mistakes]
 
 }  // namespace
 
