@@ -1,0 +1,69 @@
+// Plain evaluation: the program is recorded again on a tape of its own.
+#include "evaluate.hpp"
+
+namespace gradtape::detail {
+namespace {
+
+void check_leaves(const Program::Body& body, const char* kind, std::span<const Index> leaves,
+                  std::span<const Tensor> tensors) {
+    if (tensors.size() != leaves.size())
+        throw ValueError("got " + std::to_string(tensors.size()) + " " + kind + "s; the program has " +
+                             std::to_string(leaves.size()), {"evaluate", {}, {}, {}});
+    for (std::size_t k = 0; k < leaves.size(); ++k) {
+        const Instruction& leaf = body.instructions[leaves[k]];
+        if (tensors[k].type() == leaf.type) continue;
+        const std::string problem = std::string(kind) + " " + std::to_string(k) + " is " + to_string(tensors[k].type()) +
+                                    "; the program was recorded with " + to_string(leaf.type);
+        const ErrorFacts facts{"evaluate", {tensors[k].shape(), leaf.type.shape}, {}, leaf.where};
+        if (tensors[k].dtype() != leaf.type.dtype) throw DTypeError(problem, facts);
+        throw ShapeError(problem, facts);
+    }
+}
+
+bool is_at(std::span<const Index> leaves, std::size_t next, Index index) {
+    return next < leaves.size() && leaves[next] == index;
+}
+
+}  // namespace
+
+Evaluation::Evaluation(const Program::Body& body, std::span<const Tensor> inputs, std::span<const Tensor> parameters)
+    : body_(body), inputs_(inputs), parameters_(parameters) {
+    check_leaves(body, "input", body.inputs, inputs);
+    check_leaves(body, "parameter", body.parameters, parameters);
+    now_.reserve(body.instructions.size());
+}
+
+bool Evaluation::step() {
+    const Index index = Index(now_.size());
+    if (index == body_.instructions.size()) return false;
+    const Instruction& instruction = body_.instructions[index];
+    Recorder& recorder = Recorder::in(tape_);
+    Node made;
+    if (is_at(body_.inputs, next_input_, index)) {
+        made = recorder.leaf(Op::input, inputs_[next_input_++], instruction.where);
+    } else if (is_at(body_.parameters, next_parameter_, index)) {
+        made = recorder.leaf(Op::parameter, parameters_[next_parameter_++], instruction.where);
+    } else if (next_constant_ < body_.constants.size() && body_.constants[next_constant_].index == index) {
+        made = recorder.leaf(Op::constant, body_.constants[next_constant_++].value, instruction.where);
+    } else if (instruction.primitive->leaf) {
+        made = recorder.number(instruction.type, instruction.attributes.get<double>("value"), instruction.where);
+    } else {
+        operands_.clear();
+        for (Index operand : instruction.operands) operands_.push_back(now_[operand]);
+        made = recorder.record(*instruction.primitive, operands_, instruction.attributes, instruction.where);
+    }
+    now_.push_back(made.index());
+    return true;
+}
+
+std::vector<Tensor> evaluate(const Program::Body& body, std::span<const Tensor> inputs,
+                             std::span<const Tensor> parameters) {
+    Evaluation evaluation(body, inputs, parameters);
+    while (evaluation.step()) {}
+    std::vector<Tensor> result;
+    for (Index i : body.outputs) result.push_back(evaluation.value(i));
+    for (const Program::Body::Update& update : body.updates) result.push_back(evaluation.value(update.value));
+    return result;
+}
+
+}  // namespace gradtape::detail
