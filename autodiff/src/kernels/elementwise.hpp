@@ -37,9 +37,12 @@ void scalar_loop(std::size_t count, const Stream* in, void* out) {
     To* z = static_cast<To*>(out);
     const auto run = [&]<std::size_t... k>(std::index_sequence<k...>) {
         const bool whole = (... && (in[k].step == 1));
+        // Operands and result are either disjoint or the same elements: nothing is carried from one to the next.
         if (whole)
+#pragma GCC ivdep
             for (std::size_t i = 0; i < count; ++i) z[i] = To(kernel(static_cast<const From*>(in[k].data)[i]...));
         else
+#pragma GCC ivdep
             for (std::size_t i = 0; i < count; ++i)
                 z[i] = To(kernel(static_cast<const From*>(in[k].data)[i * in[k].step]...));
     };

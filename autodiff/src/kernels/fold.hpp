@@ -153,9 +153,13 @@ GRADTAPE_INLINE double fold_lanes(__m512d v) {
 
 template <class Op, class T, int N>
 GRADTAPE_INLINE T fold_row(Row<T, N> row) {
-    for (int half = N / 2; half >= 1; half /= 2)
-        for (int j = 0; j < half; ++j) row.at[j] = Op::combine(row.at[j], row.at[j + half]);
-    return fold_lanes<Op>(row.at[0]);
+    if constexpr (N > 1) {
+        Row<T, N / 2> half;
+        unroll<N / 2>([&](auto j) GRADTAPE_INLINE_LAMBDA { half.at[j] = Op::combine(row.at[j], row.at[j + N / 2]); });
+        return fold_row<Op, T, N / 2>(half);
+    } else {
+        return fold_lanes<Op>(row.at[0]);
+    }
 }
 
 /// Registers in a row of a contiguous reduction.
@@ -169,8 +173,17 @@ GRADTAPE_INLINE T fold_contiguous(int64_t n, At at) {
     constexpr int width = lanes<T>;
     constexpr int N = row_registers<T>;
     const Vec<T> identity = all(Op::template identity<T>);
-    if (n <= width)  // the other registers of the row would hold the identity, which changes nothing
-        return fold_lanes<Op>(Op::combine(identity, at(0, static_cast<int>(n))));
+    constexpr int some = N / 4;
+    if (n <= some * width) {  // the other registers of the row would hold the identity, which changes nothing
+        Row<T, some> row;
+        unroll<some>([&](auto j) GRADTAPE_INLINE_LAMBDA {
+            const int64_t left = n - j * width;
+            row.at[j] = identity;
+            if (j == 0 || left > 0)
+                row.at[j] = Op::combine(identity, at(j * width, static_cast<int>(left < width ? left : width)));
+        });
+        return fold_row<Op, T, some>(row);
+    }
     const int64_t rows = n / (N * width);
     auto full = [&](int64_t row, int j) GRADTAPE_INLINE_LAMBDA { return at((row * N + j) * width, width); };
     auto last = [&](Row<T, N>& sum) GRADTAPE_INLINE_LAMBDA {

@@ -101,6 +101,8 @@ void copy_plane(const E* x, E* z, Nest::Axis outer, Nest::Axis inner) {
         transpose_plane(x, z, outer, inner);
     else if (outer.x_step == 0 && inner.x_step == 1 && inner.z_step == 1 && outer.z_step == inner.extent)
         repeat_row(x, z, outer.extent, inner.extent);
+    else if (inner.extent < 8 && inner.extent < outer.extent)  // long loops: short ones cost more than their steps
+        for (int64_t i = 0; i < inner.extent; ++i) copy_line(x + i * inner.x_step, z + i * inner.z_step, outer);
     else
         for (int64_t o = 0; o < outer.extent; ++o) copy_line(x + o * outer.x_step, z + o * outer.z_step, inner);
 }

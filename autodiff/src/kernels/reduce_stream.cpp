@@ -1,0 +1,79 @@
+// Sums that take their elements piece by piece, in the same tree as reduce_sum.
+#include "reduce_stream.hpp"
+
+#include "fold.hpp"
+
+namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
+
+/// fold_rows, suspended between two rows.
+template <class T>
+struct State {
+    static constexpr int registers = row_registers<T>;
+    using Rows = Row<T, registers>;
+
+    Rows current;
+    Rows pending[48];
+    int top;
+    int64_t blocks, rows;  // rows: of the current block
+};
+
+template <class T>
+void clear(typename State<T>::Rows& row) {
+    for (auto& v : row.at) v = all(T(0));
+}
+
+template <class T>
+void begin(void* memory) {
+    auto& state = *static_cast<State<T>*>(memory);
+    clear<T>(state.current);
+    state.top = 0;
+    state.blocks = state.rows = 0;
+}
+
+template <class T>
+void end_block(State<T>& state) {
+    for (int64_t bit = state.blocks; bit & 1; bit >>= 1)
+        state.current = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], state.current);
+    state.pending[state.top++] = state.current;
+    clear<T>(state.current);
+    ++state.blocks;
+    state.rows = 0;
+}
+
+template <class T>
+void add(void* memory, const void* elements, std::size_t count) {
+    auto& state = *static_cast<State<T>*>(memory);
+    constexpr int width = lanes<T>, N = State<T>::registers;
+    const T* x = static_cast<const T*>(elements);
+    int64_t left = int64_t(count);
+    while (left >= N * width) {
+        const int64_t here = left / (N * width), room = block_rows - state.rows, rows = here < room ? here : room;
+        for (int64_t row = 0; row < rows; ++row, x += N * width)
+            for (int j = 0; j < N; ++j) state.current.at[j] = Sum::combine(state.current.at[j], load(x + j * width));
+        left -= rows * N * width;
+        state.rows += rows;
+        if (state.rows == block_rows) end_block(state);
+    }
+    for (int j = 0; left > 0; ++j, x += width, left -= width)
+        state.current.at[j] =
+            Sum::combine(state.current.at[j], left < width ? load_first(x, int(left), T(0)) : load(x));
+}
+
+template <class T>
+void end(void* memory, void* result) {
+    auto& state = *static_cast<State<T>*>(memory);
+    auto sum = state.current;
+    while (state.top > 0) sum = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], sum);
+    *static_cast<T*>(result) = fold_row<Sum, T, State<T>::registers>(sum);
+}
+
+template <class T>
+constexpr StreamReduction stream{sizeof(State<T>), &begin<T>, &add<T>, &end<T>};
+
+}  // namespace
+
+constinit const StreamReduction sum_stream_float = stream<float>;
+constinit const StreamReduction sum_stream_double = stream<double>;
+
+}  // namespace gradtape::detail::GRADTAPE_ISA
