@@ -39,7 +39,7 @@ struct Call {
     /// broadcasting them would silently make n × n losses.
     Node match(Node predictions, Node targets) const {
         require_floating(predictions);
-        const Shape &p = predictions.shape(), &t = targets.shape();
+        const Shape p = predictions.shape(), t = targets.shape();  // copies: recording moves the instructions
         const auto is_column = [](const Shape& s) { return s.rank() == 1 || (s.rank() == 2 && s[1] == 1); };
         if (p != t) {
             if (!is_column(p) || !is_column(t) || p[0] != t[0])
@@ -128,7 +128,7 @@ Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convent
 Node cross_entropy(Node logits, Node targets, Where where) {
     const Call at{"cross_entropy", where};
     at.require_floating(logits);
-    const Shape &z = logits.shape(), &t = targets.shape();
+    const Shape z = logits.shape(), t = targets.shape();  // copies: recording moves the instructions
     if (z.rank() != 2)
         at.refuse_shapes("logits are not a matrix", logits, targets, "predictions of shape (n, classes)");
     at.require_samples(logits, targets);
