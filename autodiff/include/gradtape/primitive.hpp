@@ -98,6 +98,21 @@ struct Stream {
     std::size_t step;
 };
 using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
+
+/// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own.
+struct Prepared {
+    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output) = nullptr;
+    std::int64_t facts[8] = {};
+};
+
+/// A reduction of a whole tensor that takes its elements in order, in pieces that are multiples of 64 but for the last;
+/// the same tree, and so the same bits, as the primitive's kernel.
+struct StreamReduction {
+    std::size_t state_bytes;
+    void (*begin)(void* state);
+    void (*add)(void* state, const void* elements, std::size_t count);
+    void (*end)(void* state, void* result);
+};
 }  // namespace detail
 
 /// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
@@ -115,7 +130,11 @@ struct Primitive {
     ShapeRule shape = nullptr;            ///< result type from operand types; throws where they do not fit
     Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
     detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of operand `loop_operand`
+    const detail::Loop* loops_by_result = nullptr;  ///< cast: by operand's and result's dtype, 4 × 4
     std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
+    /// Settles a kernel's sizes for replay; null: the kernel is called as it is.
+    detail::Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;
+    const detail::StreamReduction* streams[2] = {};  ///< reductions of all elements: float32, float64
     VjpRule vjp[3] = {};                  ///< by operand; the last given one serves all further operands
     JvpRule jvp[3] = {};
     bool elementwise = false;             ///< result element i depends on element i of the operands only

@@ -24,9 +24,10 @@ void repeat_number(DType dtype, double value, void* block);
 /// Writes out a repeated value in full.
 void spread(const Type& type, const void* block, void* out);
 
-/// Runs an elementwise primitive on `count` elements.
-inline void run_elementwise(const Primitive& primitive, DType dtype, std::size_t count, const Stream* in, void* out) {
-    primitive.loops[std::size_t(dtype)](count, in, out);
+/// The loop of an elementwise primitive: by the dtype of its deciding operand, and for cast by the result's too.
+inline Loop loop_of(const Primitive& primitive, DType operand, DType result) {
+    if (primitive.loops_by_result) return primitive.loops_by_result[4 * std::size_t(operand) + std::size_t(result)];
+    return primitive.loops[std::size_t(operand)];
 }
 
 }  // namespace gradtape::detail

@@ -22,6 +22,20 @@ constexpr Loop uniform_loop() {
         return &scalar_loop<kernel, To, From, From>;
 }
 
+/// The kernel of a primitive whose sizes are settled beforehand.
+template <Prepared (*prepare)(std::span<const Type* const>, const Type&, const Attributes&)>
+void run_prepared(const KernelCall& call) {
+    constexpr std::size_t most = 4;
+    const Type* types[most];
+    const void* inputs[most];
+    for (std::size_t i = 0; i < call.inputs.size(); ++i) {
+        types[i] = call.inputs[i].type;
+        inputs[i] = call.inputs[i].data;
+    }
+    const Prepared prepared = prepare({types, call.inputs.size()}, call.type, call.attributes);
+    prepared.run(prepared.facts, inputs, call.output);
+}
+
 /// A record under construction. Each call states one fact.
 struct Define : Primitive {
     constexpr Define(const char* its_name, int its_arity) {
@@ -30,6 +44,19 @@ struct Define : Primitive {
     }
     constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
     constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }
+    template <Prepared (*function)(std::span<const Type* const>, const Type&, const Attributes&)>
+    constexpr Define settled() const {
+        return with([](Define& d) {
+            d.prepare = function;
+            d.kernel = &run_prepared<function>;
+        });
+    }
+    constexpr Define streamed(const StreamReduction* float32, const StreamReduction* float64) const {
+        return with([&](Define& d) {
+            d.streams[0] = float32;
+            d.streams[1] = float64;
+        });
+    }
     constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr) const {
         return with([&](Define& d) {
             d.Primitive::vjp[0] = x0;

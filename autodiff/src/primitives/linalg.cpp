@@ -3,6 +3,8 @@
 
 #include "../kernels/gemm.hpp"
 
+#include <array>
+
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
@@ -41,26 +43,29 @@ Type matmul_type(const ShapeCall& call) {
     return type;
 }
 
+// Facts of a settled product: transposed x and y, batch, m, n, k.
 template <class T>
-void multiply_matrices(const KernelCall& call) {
-    const Transposed t = flags(call.attributes);
-    const Sizes s = sizes(call.inputs[0].type->shape, call.inputs[1].type->shape, t);
-    const T *x = static_cast<const T*>(call.inputs[0].data), *y = static_cast<const T*>(call.inputs[1].data);
-    T* z = static_cast<T*>(call.output);
-    if (s.batch == 1)
-        gemm(t.x, t.y, s.m, s.n, s.k, x, y, z);
+void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output) {
+    const auto [tx, ty, batch, m, n, k] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4], facts[5]};
+    const T *x = static_cast<const T*>(inputs[0]), *y = static_cast<const T*>(inputs[1]);
+    if (batch == 1)
+        gemm(tx != 0, ty != 0, m, n, k, x, y, static_cast<T*>(output));
     else
-        batched_gemm(t.x, t.y, s.batch, s.m, s.n, s.k, x, s.m * s.k, y, s.k * s.n, z);
+        batched_gemm(tx != 0, ty != 0, batch, m, n, k, x, m * k, y, k * n, static_cast<T*>(output));
+}
+
+Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
+    const Transposed t = flags(attributes);
+    const Sizes s = sizes(x[0]->shape, x[1]->shape, t);
+    return {z.dtype == DType::float32 ? &multiply_matrices<float> : &multiply_matrices<double>,
+            {t.x, t.y, s.batch, s.m, s.n, s.k}};
 }
 
 }  // namespace
 
 // z = op(x) op(y). x̄ = z̄ op(y)ᵀ and ȳ = op(x)ᵀ z̄ (Giles 2008, 2.2.2), with the transpositions folded into the flags.
 GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2).shaped(matmul_type)
-    .computed([](const KernelCall& call) {
-        if (call.type.dtype == DType::float32) return multiply_matrices<float>(call);
-        return multiply_matrices<double>(call);
-    })
+    .settled<prepare_matmul>()
     .vjp([](const Operands& x, Node, Node z_bar) {
              const Transposed t = flags(x.attributes);
              return t.x ? gradtape::matmul(x[1], z_bar, {t.y, true}) : gradtape::matmul(z_bar, x[1], {false, !t.y});

@@ -4,6 +4,7 @@
 #include "define.hpp"
 
 #include "../kernels/reduce.hpp"
+#include "../kernels/reduce_stream.hpp"
 #include "../kernels/softmax.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
@@ -76,27 +77,38 @@ Type along_axes_type(const ShapeCall& call) {
     return call[0];
 }
 
+// Facts of a settled reduction: outer, reduced, inner.
 template <class T, void (*function)(const T*, T*, std::int64_t, std::int64_t, std::int64_t)>
-void run(const KernelCall& call) {
-    const View v = view(call.inputs[0].type->shape, axes_of(call.attributes));
-    function(static_cast<const T*>(call.inputs[0].data), static_cast<T*>(call.output), v.outer, v.reduced, v.inner);
+void run(const std::int64_t* facts, const void* const* inputs, void* output) {
+    function(static_cast<const T*>(inputs[0]), static_cast<T*>(output), facts[0], facts[1], facts[2]);
 }
 
-// The three element types of one reduction.
-#define GRADTAPE_BY_DTYPE(function)                                             \
-    [](const KernelCall& call) {                                                \
-        switch (call.inputs[0].type->dtype) {                                   \
-            case DType::float32: return run<float, function<float>>(call);      \
-            case DType::float64: return run<double, function<double>>(call);    \
-            default: return run<std::int64_t, function<std::int64_t>>(call);    \
-        }                                                                       \
+Prepared settle(decltype(Prepared::run) function, const Type& x, const Attributes& attributes) {
+    const View v = view(x.shape, axes_of(attributes));
+    return {function, {v.outer, v.reduced, v.inner}};
+}
+
+// The element types of one reduction.
+#define GRADTAPE_BY_DTYPE(name, function)                                                               \
+    Prepared name(std::span<const Type* const> x, const Type&, const Attributes& attributes) {          \
+        switch (x[0]->dtype) {                                                                          \
+            case DType::float32: return settle(&run<float, function<float>>, *x[0], attributes);        \
+            case DType::float64: return settle(&run<double, function<double>>, *x[0], attributes);      \
+            default: return settle(&run<std::int64_t, function<std::int64_t>>, *x[0], attributes);      \
+        }                                                                                               \
     }
-#define GRADTAPE_BY_FLOATING_DTYPE(function)                                    \
-    [](const KernelCall& call) {                                                \
-        if (call.inputs[0].type->dtype == DType::float32)                       \
-            return run<float, function<float>>(call);                           \
-        return run<double, function<double>>(call);                             \
+#define GRADTAPE_BY_FLOATING_DTYPE(name, function)                                                      \
+    Prepared name(std::span<const Type* const> x, const Type&, const Attributes& attributes) {          \
+        if (x[0]->dtype == DType::float32) return settle(&run<float, function<float>>, *x[0], attributes); \
+        return settle(&run<double, function<double>>, *x[0], attributes);                               \
     }
+GRADTAPE_BY_DTYPE(prepare_sum, reduce_sum)
+GRADTAPE_BY_DTYPE(prepare_prod, reduce_prod)
+GRADTAPE_BY_DTYPE(prepare_max, reduce_max)
+GRADTAPE_BY_DTYPE(prepare_min, reduce_min)
+GRADTAPE_BY_FLOATING_DTYPE(prepare_logsumexp, logsumexp)
+GRADTAPE_BY_FLOATING_DTYPE(prepare_softmax, softmax)
+GRADTAPE_BY_FLOATING_DTYPE(prepare_log_softmax, log_softmax)
 
 /// A reduced value brought back to the shape it was reduced from.
 Node spread(const Operands& x, Node reduced) {
@@ -109,7 +121,8 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 }  // namespace
 
 // z = Σ x
-GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).shaped(reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_sum)).linear()
+GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).shaped(reduced_type).settled<prepare_sum>()
+    .streamed(&sum_stream_float, &sum_stream_double).linear()
     .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar); }).on(any_real);
 
 // z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
@@ -150,7 +163,7 @@ Node prod_rule(const Operands& x, Node, Node z_bar) {
 }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).shaped(reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_prod))
+GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).shaped(reduced_type).settled<prepare_prod>()
     .vjp(prod_rule)
     .jvp([](const Operands& x, Node z, Node x_dot) {
         const Node others = prod_rule(x, z, full_like(z, 1.0));
@@ -177,11 +190,11 @@ constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
 };
 
 }  // namespace
-GRADTAPE_PRIMITIVE(max) = Define("max", 1).shaped(nonempty_reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_max))
+GRADTAPE_PRIMITIVE(max) = Define("max", 1).shaped(nonempty_reduced_type).settled<prepare_max>()
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
 
 // z = min x
-GRADTAPE_PRIMITIVE(min) = Define("min", 1).shaped(nonempty_reduced_type).computed(GRADTAPE_BY_DTYPE(reduce_min))
+GRADTAPE_PRIMITIVE(min) = Define("min", 1).shaped(nonempty_reduced_type).settled<prepare_min>()
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
 
 // z = log Σ eˣ. Its slope is softmax(x), which has the right limits where x is infinite.
@@ -194,7 +207,7 @@ Node softmax_like(const Operands& x) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).shaped(floating_reduced_type)
-    .computed(GRADTAPE_BY_FLOATING_DTYPE(logsumexp))
+    .settled<prepare_logsumexp>()
     .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar) * softmax_like(x); })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return again(x, x_dot * softmax_like(x), x.attributes.get<bool>("keepdims"));
@@ -205,11 +218,11 @@ namespace {
 constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * (bar - again(x, bar * z, true)); };
 }
 GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).shaped(along_axes_type)
-    .computed(GRADTAPE_BY_FLOATING_DTYPE(softmax)).vjp(softmax_rule).jvp(softmax_rule).on(any_real);
+    .settled<prepare_softmax>().vjp(softmax_rule).jvp(softmax_rule).on(any_real);
 
 // z = x − log Σ eˣ
 GRADTAPE_PRIMITIVE(log_softmax) = Define("log_softmax", 1).shaped(along_axes_type)
-    .computed(GRADTAPE_BY_FLOATING_DTYPE(log_softmax))
+    .settled<prepare_log_softmax>()
     .vjp([](const Operands& x, Node z, Node z_bar) { return z_bar - gradtape::exp(z) * again(x, z_bar, true); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return x_dot - again(x, gradtape::exp(z) * x_dot, true); })
     .on(any_real);

@@ -78,52 +78,52 @@ GRADTAPE_PRIMITIVE(logical_or) = logic<or_kernel>("logical_or", 2).commutative()
 constexpr auto not_kernel = [](auto x) { return x == 0; };
 GRADTAPE_PRIMITIVE(logical_not) = logic<not_kernel>("logical_not", 1).on(any_real);
 
-// z = x as another dtype. Not elementwise in the table's sense: its loop depends on the result's dtype too.
+// z = x as another dtype
 namespace {
 
-template <class To, class From>
-To converted(From x) {
+template <class To>
+constexpr auto converter = [](auto x) {
+    using From = decltype(x);
     if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
         constexpr From limit = From(9223372036854775808.0);
-        return x != x ? 0 : x >= limit ? INT64_MAX : x < -limit ? INT64_MIN : To(x);
+        return x != x ? std::int64_t(0) : x >= limit ? INT64_MAX : x < -limit ? INT64_MIN : std::int64_t(x);
+    } else if constexpr (std::is_same_v<To, Byte>) {
+        return x != From(0);
     } else {
         return To(x);
     }
-}
-
-template <class To, class From>
-void cast_elements(const KernelCall& call) {
-    const auto x = call.input<From>(0);
-    To* z = static_cast<To*>(call.output);
-    for (std::size_t i = 0; i < x.size(); ++i) z[i] = converted<To, From>(x[i]);
-}
+};
 
 template <class From>
-void cast_from(const KernelCall& call) {
-    switch (call.type.dtype) {
-        case DType::float32: return cast_elements<float, From>(call);
-        case DType::float64: return cast_elements<double, From>(call);
-        case DType::int64: return cast_elements<std::int64_t, From>(call);
-        case DType::boolean: return cast_elements<bool, From>(call);
-    }
-}
+struct CastsFrom {
+    static constexpr Loop loops[4] = {&scalar_loop<converter<float>, float, From>, &scalar_loop<converter<double>, double, From>,
+                                      &scalar_loop<converter<std::int64_t>, std::int64_t, From>,
+                                      &scalar_loop<converter<Byte>, Byte, From>};
+};
 
-void cast_kernel(const KernelCall& call) {
-    switch (call.inputs[0].type->dtype) {
-        case DType::float32: return cast_from<float>(call);
-        case DType::float64: return cast_from<double>(call);
-        case DType::int64: return cast_from<std::int64_t>(call);
-        case DType::boolean: return cast_from<bool>(call);
+struct Casts {
+    Loop loops[16] = {};
+    constexpr Casts() {
+        const Loop* from[] = {CastsFrom<float>::loops, CastsFrom<double>::loops, CastsFrom<std::int64_t>::loops,
+                              CastsFrom<Byte>::loops};
+        for (int i = 0; i < 16; ++i) loops[i] = from[i / 4][i % 4];
     }
-}
+};
+constexpr Casts casts;
 
 }  // namespace
 
-GRADTAPE_PRIMITIVE(cast) = Define("cast", 1)
-    .shaped([](const ShapeCall& call) { return Type{call.attributes.get<DType>("dtype"), call[0].shape}; })
-    .computed(cast_kernel)
+GRADTAPE_PRIMITIVE(cast) = [] {
+    Define d = elementwise("cast", 1, [](const ShapeCall& call) {
+        return Type{call.attributes.get<DType>("dtype"), call[0].shape};
+    });
+    for (int i = 0; i < 4; ++i) d.loops[i] = casts.loops[5 * i];
+    d.loops_by_result = casts.loops;
+    return d;
+}()
     .vjp([](const Operands& x, Node, Node z_bar) { return is_floating(x[0].dtype()) ? cast(z_bar, x[0].dtype()) : Node(); })
-    .linear().on(any_real);
+    .jvp([](const Operands& x, Node z, Node x_dot) { return is_floating(x[0].dtype()) ? cast(x_dot, z.dtype()) : Node(); })
+    .on(any_real);
 
 // z = x, and no derivative
 GRADTAPE_PRIMITIVE(stop_gradient) = Define("stop_gradient", 1).shaped(first_type).identity().piecewise_constant()

@@ -119,7 +119,7 @@ Recorder::Value Recorder::compute_elementwise(const Primitive& primitive, std::s
     const std::size_t count = repeated ? 64 / size_of(type.dtype) : std::size_t(type.shape.elements());
     Value z = allocate(repeated ? 64 : padded_bytes(type));
     z.repeated = repeated;
-    run_elementwise(primitive, dtype, count, streams, z.data);
+    loop_of(primitive, dtype, type.dtype)(count, streams, z.data);
     return z;
 }
 
@@ -178,6 +178,12 @@ Tensor Recorder::value(Index index) {
         ? leaves_[std::size_t(~value.owner)].value.owner()
         : std::shared_ptr<const void>(arena_.owner(std::uint32_t(value.owner)));
     return Tensor::adopt(instructions_[index].type, owner, value.data);
+}
+
+double Recorder::read(Index index, Where where) {
+    const double found = value(index).item();
+    if (guards_) record(primitive(Op::guard), {index}, {{"expected", found}}, where);
+    return found;
 }
 
 const Tensor* Recorder::leaf_value(Index index) const noexcept {

@@ -49,6 +49,11 @@ public:
     void clear();
     std::size_t bytes() const noexcept { return arena_.bytes(); }
 
+    /// While on, every number read by Node::item is guarded: replay will check that it is still the same.
+    void guard_reads(bool on) noexcept { guards_ = on; }
+    /// The element of a node with one element, for control flow.
+    double read(Index index, Where where);
+
     /// While set, what is recorded is said to come from this line: rules speak for the instruction they differentiate.
     class Origin {
     public:
@@ -104,6 +109,7 @@ private:
     Arena arena_;
     std::uint32_t generation_ = new_generation();
     Where origin_;
+    bool guards_ = false;
 };
 
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.

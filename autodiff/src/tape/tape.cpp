@@ -35,7 +35,7 @@ double Node::item(Where where) const {
     const Shape& shape = recorder.at(index_).type.shape;
     if (shape.elements() != 1)
         throw ShapeError("needs one element, not shape " + to_string(shape) + "; reduce first", {"item", {shape}, {}, where});
-    return recorder.value(index_).item();
+    return recorder.read(index_, where);
 }
 
 bool Node::on(const Tape& tape) const noexcept {

@@ -1,0 +1,118 @@
+// Compile a recording once, replay it many times: no allocation, no shape checks, the same bits as plain execution.
+#pragma once
+
+#include <gradtape/program.hpp>
+
+#include <functional>
+
+namespace gradtape {
+
+/// Which passes run. Each keeps every bit of every result; switching one off is for tests and for curiosity.
+struct CompileOptions {
+    bool fold = true;         ///< constants are computed once, at compile time
+    bool simplify = true;     ///< IEEE-safe rewrites
+    bool merge = true;        ///< equal instructions become one
+    bool remove_dead = true;  ///< what no result needs is not computed
+    bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
+    bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
+    bool debug = false;       ///< fills buffers with signalling NaN once their values are dead
+};
+
+/// A replay met another value than the one that control flow saw while recording.
+class GuardFailed : public Error {
+public:
+    GuardFailed(double expected, double found, Where where);
+    double expected() const noexcept { return expected_; }
+    double found() const noexcept { return found_; }
+
+private:
+    double expected_, found_;
+};
+
+/// After each replay, `parameter` takes the value of `value`.
+struct Update {
+    Node parameter, value;
+};
+
+namespace detail {
+struct Plan;
+struct Execution;
+}  // namespace detail
+
+/// A compiled recording: immutable, cheap to copy, shared by threads. Each thread replays it through its own Replay.
+class Compiled {
+public:
+    std::size_t input_count() const noexcept;
+    std::size_t parameter_count() const noexcept;
+    std::size_t output_count() const noexcept;
+    /// Bytes of the arena that a Replay takes for values between inputs and outputs.
+    std::size_t arena_bytes() const noexcept;
+    /// Instructions before and after each pass, fused groups, memory planned and unplanned, captured constants.
+    std::string explain() const;
+
+    const std::shared_ptr<const detail::Plan>& shared_plan() const noexcept { return plan_; }
+    explicit Compiled(std::shared_ptr<const detail::Plan> plan) : plan_(std::move(plan)) {}
+
+private:
+    std::shared_ptr<const detail::Plan> plan_;
+};
+
+/// Compiles all that `tape` recorded and the results need. Inputs and parameters are numbered in the order in which
+/// they were recorded; their recorded values are what a new Replay starts with. TapeError for nodes of another tape;
+/// ValueError where an update's first node is no parameter, or is given twice; ShapeError where its types differ.
+Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {},
+                 const CompileOptions& options = {});
+Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {},
+                 const CompileOptions& options = {});
+
+/// One thread's execution of a compiled program: its arena, its parameters, its results.
+class Replay {
+public:
+    explicit Replay(const Compiled& compiled);
+    ~Replay();
+    Replay(Replay&&) noexcept;
+    Replay& operator=(Replay&&) noexcept;
+
+    /// Binds input i, without a copy. ShapeError or DTypeError where the type is not the recorded one.
+    void set_input(std::size_t i, const Tensor& value);
+    /// Gives parameter i a value.
+    void set_parameter(std::size_t i, const Tensor& value);
+    /// Computes all outputs, then updates the parameters. Throws GuardFailed, and nothing else; parameters are then
+    /// as they were.
+    void run();
+    /// Result i of the last run. Tensors taken out stay as they are: a later run leaves them their memory.
+    Tensor output(std::size_t i) const;
+    /// The present value of parameter i.
+    Tensor parameter(std::size_t i) const;
+
+private:
+    std::unique_ptr<detail::Execution> execution_;
+};
+
+/// A function from tensors to tensors that is recorded at its first call for each combination of input types, and
+/// replayed after. What it reads by Node::item() is guarded: another value there, and it is recorded again.
+class CompiledFunction {
+public:
+    using Function = std::function<std::vector<Node>(std::span<const Node>)>;
+
+    explicit CompiledFunction(Function function, const CompileOptions& options = {}, std::size_t cache = 8);
+    ~CompiledFunction();
+    CompiledFunction(CompiledFunction&&) noexcept;
+    CompiledFunction& operator=(CompiledFunction&&) noexcept;
+
+    std::vector<Tensor> operator()(std::span<const Tensor> inputs);
+    std::vector<Tensor> operator()(std::initializer_list<Tensor> inputs);
+    /// What is compiled, how often it was recorded, and why.
+    std::string explain() const;
+    std::size_t recordings() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+inline CompiledFunction compile(CompiledFunction::Function function, const CompileOptions& options = {}) {
+    return CompiledFunction(std::move(function), options);
+}
+
+}  // namespace gradtape

@@ -1,0 +1,205 @@
+// Running a plan.
+#include "execution.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace gradtape::detail {
+namespace {
+
+std::shared_ptr<std::byte> make_arena(std::size_t bytes) {
+    void* memory = std::aligned_alloc(64, std::max<std::size_t>(64, (bytes + 63) / 64 * 64));
+    if (!memory) throw std::bad_alloc();
+    return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
+}
+
+Tensor copy_of(const Tensor& tensor) {
+    Tensor copy = Tensor::uninitialised(tensor.type());
+    std::memcpy(const_cast<void*>(copy.raw()), tensor.raw(), tensor.bytes());
+    return copy;
+}
+
+void check_type(const char* what, std::size_t i, const Type& wanted, const Type& given) {
+    const std::string name = std::string(what) + " " + std::to_string(i);
+    if (!(wanted.shape == given.shape))
+        throw ShapeError(name + " was recorded as " + to_string(wanted.shape) + ", got " + to_string(given.shape) +
+                             "; record again for another shape", {"replay", {wanted.shape, given.shape}, {}, {}});
+    if (wanted.dtype != given.dtype)
+        throw DTypeError(name + " was recorded as " + to_string(wanted.dtype) + ", got " + to_string(given.dtype),
+                         {"replay", {wanted.shape, given.shape}, {}, {}});
+}
+
+const Tensor& checked(const std::vector<Tensor>& tensors, const char* what, std::size_t i) {
+    if (i >= tensors.size())
+        throw ValueError(std::string("no ") + what + " " + std::to_string(i) + "; there are " + std::to_string(tensors.size()),
+                         {"replay", {}, {}, {}});
+    return tensors[i];
+}
+
+/// Repeats each of `source` `period` times, or all of it again and again; elements begin … begin + count of that.
+template <class Word>
+void spread_column(const void* source, std::size_t period, std::size_t begin, std::size_t count, void* out) {
+    const Word* x = static_cast<const Word*>(source) + begin / period;
+    Word* z = static_cast<Word*>(out);
+    for (std::size_t left = period - begin % period; count > 0; ++x, left = period) {
+        const std::size_t here = std::min(left, count);
+        std::fill(z, z + here, *x);
+        z += here;
+        count -= here;
+    }
+}
+
+void spread_row(const char* x, std::size_t size, std::size_t period, std::size_t begin, std::size_t count, char* z) {
+    for (std::size_t from = begin % period; count > 0; from = 0) {
+        const std::size_t here = std::min(period - from, count);
+        std::memcpy(z, x + from * size, here * size);
+        z += here * size;
+        count -= here;
+    }
+}
+
+double number(DType dtype, const void* element) {
+    switch (dtype) {
+        case DType::float32: return *static_cast<const float*>(element);
+        case DType::float64: return *static_cast<const double*>(element);
+        case DType::int64: return double(*static_cast<const std::int64_t*>(element));
+        default: return *static_cast<const std::uint8_t*>(element);
+    }
+}
+
+}  // namespace
+
+Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_plan)) {
+    arena_ = make_arena(plan->arena_bytes);
+    at_.resize(plan->buffers.size());
+    for (BufferId b = 0; b < plan->buffers.size(); ++b) {
+        const Buffer& buffer = plan->buffers[b];
+        if (buffer.home == Home::arena) point(b, arena_.get() + buffer.place);
+        if (buffer.home == Home::constant) point(b, plan->constants[buffer.place].raw());
+    }
+    for (std::size_t i = 0; i < plan->inputs.size(); ++i) {
+        inputs.push_back(plan->inputs[i]);
+        point(plan->input_buffers[i], inputs[i].raw());
+    }
+    for (std::size_t i = 0; i < plan->parameters.size(); ++i) {
+        parameters.push_back(plan->updated[i] ? copy_of(plan->parameters[i]) : plan->parameters[i]);
+        point(plan->parameter_buffers[i], parameters[i].raw());
+    }
+    for (const Result& output : plan->outputs) {
+        outputs.push_back(Tensor::zeros(output.type.shape, output.type.dtype));
+        point(output.buffer, outputs.back().raw());
+    }
+    operands_.resize(plan->widest_call);
+    kernel_operands_.resize(plan->widest_call);
+}
+
+void Execution::set_input(std::size_t i, const Tensor& value) {
+    check_type("input", i, checked(inputs, "input", i).type(), value.type());
+    inputs[i] = value;
+    point(plan->input_buffers[i], value.raw());
+}
+
+void Execution::set_parameter(std::size_t i, const Tensor& value) {
+    check_type("parameter", i, checked(parameters, "parameter", i).type(), value.type());
+    parameters[i] = value;
+    point(plan->parameter_buffers[i], value.raw());
+}
+
+/// Results that somebody still holds are left to them: the run writes into memory of its own.
+void Execution::own_results() {
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+        if (!outputs[i].unique()) {
+            outputs[i] = Tensor::uninitialised(outputs[i].type());
+            point(plan->outputs[i].buffer, outputs[i].raw());
+        }
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        if (plan->updated[i] && !parameters[i].unique()) {
+            parameters[i] = copy_of(parameters[i]);
+            point(plan->parameter_buffers[i], parameters[i].raw());
+        }
+}
+
+void Execution::run_op(const Group& group, const GroupOp& op, std::size_t begin, std::size_t count) {
+    const auto address = [&](const Lane& lane) { return at_[lane.buffer] + begin * lane.advance; };
+    switch (op.kind) {
+        case GroupOp::Kind::loop: {
+            Stream in[3];
+            for (std::size_t k = 0; k < op.arity; ++k) in[k] = {address(op.in[k]), op.in[k].step};
+            op.loop(count, in, address(op.out));
+            return;
+        }
+        case GroupOp::Kind::repeat:
+            if (begin == 0) repeat(op.dtype, at_[op.in[0].buffer], at_[op.out.buffer]);
+            return;
+        case GroupOp::Kind::row:
+            return spread_row(at_[op.in[0].buffer], size_of(op.dtype), op.period, begin, count, at_[op.out.buffer]);
+        case GroupOp::Kind::column:
+            switch (size_of(op.dtype)) {
+                case 8: return spread_column<std::uint64_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
+                case 4: return spread_column<std::uint32_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
+                default: return spread_column<std::uint8_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
+            }
+        case GroupOp::Kind::reduce:
+            if (begin == 0) op.reduction->begin(at_[op.state]);
+            op.reduction->add(at_[op.state], address(op.in[0]), count);
+            if (begin + count == group.count) op.reduction->end(at_[op.state], at_[op.out.buffer]);
+            return;
+    }
+}
+
+void Execution::run_group(const Group& group) {
+    for (std::size_t begin = 0; begin < group.count; begin += group.block) {
+        const std::size_t count = std::min(group.block, group.count - begin);
+        for (const GroupOp& op : group.ops) run_op(group, op, begin, count);
+    }
+}
+
+void Execution::run_call(const Call& call) {
+    if (call.prepared.run) {
+        for (std::size_t k = 0; k < call.operands.size(); ++k) operands_[k] = at_[call.operands[k]];
+        return call.prepared.run(call.prepared.facts, operands_.data(), at_[call.result]);
+    }
+    for (std::size_t k = 0; k < call.operands.size(); ++k)
+        kernel_operands_[k] = {at_[call.operands[k]], &call.types[k]};
+    call.primitive->kernel({std::span(kernel_operands_.data(), call.operands.size()), at_[call.result], call.type, call.attributes});
+}
+
+void Execution::check_guard(const Guard& guard) const {
+    const double found = number(guard.dtype, at_[guard.buffer]);
+    if (std::bit_cast<std::uint64_t>(found) != std::bit_cast<std::uint64_t>(guard.expected))
+        throw GuardFailed(guard.expected, found, guard.where);
+}
+
+/// Debug: values that are dead become signalling NaN, so that a wrong plan shows.
+void Execution::spoil_dead(std::size_t step, std::size_t& next) {
+    for (; next < plan->dead_after.size() && plan->dead_after[next].second == step; ++next) {
+        const BufferId dead = plan->dead_after[next].first;
+        std::uint64_t* words = reinterpret_cast<std::uint64_t*>(at_[dead]);
+        std::fill(words, words + plan->buffers[dead].bytes / 8, 0x7FF40000'7FA00000u);  // signalling as double and as float
+    }
+}
+
+void Execution::run() {
+    own_results();
+    std::size_t dead = 0;
+    for (std::size_t s = 0; s < plan->steps.size(); ++s) {
+        const Step step = plan->steps[s];
+        switch (step.kind) {
+            case Step::Kind::group: run_group(plan->groups[step.index]); break;
+            case Step::Kind::call: run_call(plan->calls[step.index]); break;
+            case Step::Kind::guard: check_guard(plan->guards[step.index]); break;
+            case Step::Kind::copy: {
+                const Copy& copy = plan->copies[step.index];
+                std::memcpy(at_[copy.to], at_[copy.from], copy.bytes);
+                break;
+            }
+        }
+        if (plan->debug) spoil_dead(s, dead);
+    }
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,97 @@
+// The functional form: recorded per input types, recorded again when a guard fails.
+#include <gradtape/compile.hpp>
+
+#include "../tape/recorder.hpp"
+
+#include <algorithm>
+
+namespace gradtape {
+namespace {
+
+struct Recording {
+    std::vector<Type> types;
+    Compiled compiled;
+    Replay replay;
+};
+
+std::vector<Type> types_of(std::span<const Tensor> inputs) {
+    std::vector<Type> types;
+    for (const Tensor& input : inputs) types.push_back(input.type());
+    return types;
+}
+
+}  // namespace
+
+struct CompiledFunction::State {
+    Function function;
+    CompileOptions options;
+    std::size_t cache;
+    std::vector<Recording> recent;  // latest used last
+    std::size_t recordings = 0;
+    std::string history;
+
+    Recording& record(std::span<const Tensor> inputs, const std::string& why) {
+        Tape tape;
+        detail::Recorder::in(tape).guard_reads(true);
+        std::vector<Node> leaves;
+        for (const Tensor& input : inputs) leaves.push_back(tape.input(input));
+        const std::vector<Node> outputs = function(leaves);
+        Compiled compiled = compile(tape, outputs, {}, options);
+        if (recent.size() >= cache) recent.erase(recent.begin());
+        Replay replay(compiled);
+        recent.push_back({types_of(inputs), std::move(compiled), std::move(replay)});
+        ++recordings;
+        history += "recording " + std::to_string(recordings) + ": " + why + "\n";
+        return recent.back();
+    }
+
+    /// Tries the recordings of these types, the latest used first; where all their guards fail, records anew.
+    std::vector<Tensor> call(std::span<const Tensor> inputs) {
+        const std::vector<Type> types = types_of(inputs);
+        std::string why = "first call for these input types";
+        for (std::size_t k = recent.size(); k-- > 0;) {
+            if (recent[k].types != types) continue;
+            try {
+                std::vector<Tensor> outputs = run(recent[k], inputs);
+                std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
+                return outputs;
+            } catch (const GuardFailed& failure) {
+                why = failure.what();
+            }
+        }
+        return run(record(inputs, why), inputs);
+    }
+
+    static std::vector<Tensor> run(Recording& recording, std::span<const Tensor> inputs) {
+        for (std::size_t i = 0; i < inputs.size(); ++i) recording.replay.set_input(i, inputs[i]);
+        recording.replay.run();
+        std::vector<Tensor> outputs;
+        for (std::size_t i = 0; i < recording.compiled.output_count(); ++i) outputs.push_back(recording.replay.output(i));
+        return outputs;
+    }
+};
+
+CompiledFunction::CompiledFunction(Function function, const CompileOptions& options, std::size_t cache)
+    : state_(new State{std::move(function), options, std::max<std::size_t>(1, cache), {}, 0, {}}) {}
+CompiledFunction::~CompiledFunction() = default;
+CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
+CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;
+
+std::vector<Tensor> CompiledFunction::operator()(std::span<const Tensor> inputs) { return state_->call(inputs); }
+std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> inputs) {
+    return state_->call(std::span(inputs.begin(), inputs.size()));
+}
+
+std::size_t CompiledFunction::recordings() const noexcept { return state_->recordings; }
+
+std::string CompiledFunction::explain() const {
+    std::string text = state_->history;
+    for (const Recording& recording : state_->recent) {
+        text += "\ncompiled for";
+        for (const Type& type : recording.types) text += " " + to_string(type);
+        text += ":\n" + recording.compiled.explain();
+    }
+    return text;
+}
+
+}  // namespace gradtape

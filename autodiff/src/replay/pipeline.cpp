@@ -1,0 +1,28 @@
+// The passes in their order.
+#include "pipeline.hpp"
+
+#include "../ir/verify.hpp"
+
+namespace gradtape::detail {
+
+Program::Body optimised(Program::Body body, const CompileOptions& options, std::string& report) {
+    const auto run = [&](bool wanted, const char* name, Body (*pass)(const Body&)) {
+        if (!wanted) return;
+        const std::size_t before = body.instructions.size();
+        body = pass(body);
+        report += std::string(name) + ": " + std::to_string(before) + " -> " + std::to_string(body.instructions.size()) +
+                  " instructions\n";
+#ifndef NDEBUG
+        verify(body.instructions, body.outputs);
+#endif
+    };
+    report += "recorded: " + std::to_string(body.instructions.size()) + " instructions\n";
+    run(options.remove_dead, "remove_dead", &remove_dead);
+    run(options.fold, "fold", &fold_constants);
+    // simplify joins here
+    run(options.merge, "merge", &merge_common);
+    run(options.remove_dead, "remove_dead", &remove_dead);
+    return body;
+}
+
+}  // namespace gradtape::detail

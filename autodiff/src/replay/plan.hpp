@@ -1,0 +1,111 @@
+// A compiled program: kernel calls bound to numbered buffers.
+#pragma once
+
+#include <gradtape/compile.hpp>
+
+#include "../execute/execute.hpp"
+#include "../ir/program.hpp"
+
+#include <array>
+
+namespace gradtape::detail {
+
+using BufferId = std::uint32_t;
+
+/// Where a buffer's memory comes from.
+enum class Home : std::uint8_t { arena, input, parameter, output, constant };
+
+struct Buffer {
+    Home home;
+    std::size_t place;  ///< offset in the arena, or number of the input, parameter, output or constant
+    std::size_t bytes;
+};
+
+/// One operand or result of a fused operation: its address is `buffer + begin * advance`, begin being the block's first
+/// element; `step` 0 repeats one 64-byte block.
+struct Lane {
+    BufferId buffer;
+    std::uint16_t advance;
+    std::uint16_t step;
+};
+
+/// One operation of a group, run block by block.
+struct GroupOp {
+    enum class Kind : std::uint8_t { loop, repeat, row, column, reduce };
+    Kind kind = Kind::loop;
+    std::uint8_t arity = 0;
+    DType dtype = DType::float64;
+    Loop loop = nullptr;
+    Lane in[3] = {};
+    Lane out = {};
+    std::size_t period = 0;  ///< row: extent that repeats; column: how often each element is repeated
+    const StreamReduction* reduction = nullptr;
+    BufferId state = 0;      ///< reduce: the running state
+};
+
+/// Elementwise operations over the same number of elements.
+struct Group {
+    std::size_t count;
+    std::size_t block;  ///< elements at a time; a multiple of 16
+    std::vector<GroupOp> ops;
+};
+
+/// A kernel on whole buffers.
+struct Call {
+    Prepared prepared;  ///< with `run` null: the generic kernel, below
+    const Primitive* primitive;
+    Attributes attributes;
+    std::vector<Type> types;  ///< of the operands
+    Type type;
+    std::vector<BufferId> operands;
+    BufferId result;
+};
+
+struct Copy {
+    BufferId from, to;
+    std::size_t bytes;
+};
+
+struct Guard {
+    BufferId buffer;
+    DType dtype;
+    double expected;
+    Where where;
+};
+
+struct Step {
+    enum class Kind : std::uint8_t { group, call, copy, guard };
+    Kind kind;
+    std::uint32_t index;  ///< into the plan's list of that kind
+};
+
+/// An output or parameter: its type, and the buffer that holds it after a run.
+struct Result {
+    Type type;
+    BufferId buffer;
+};
+
+struct Plan {
+    std::vector<Buffer> buffers;
+    std::vector<Step> steps;
+    std::vector<Group> groups;
+    std::vector<Call> calls;
+    std::vector<Copy> copies;
+    std::vector<Guard> guards;
+    std::vector<Tensor> constants;
+    std::vector<Tensor> inputs, parameters;  ///< recorded values
+    std::vector<BufferId> input_buffers, parameter_buffers;
+    std::vector<Result> outputs;
+    std::vector<char> updated;  ///< by parameter: a run writes it
+    std::size_t arena_bytes = 0;
+    std::size_t unplanned_bytes = 0;
+    std::size_t widest_call = 0;  ///< most operands of a call
+    bool debug = false;
+    std::vector<std::pair<BufferId, std::uint32_t>> dead_after;  ///< debug: buffer and the step after which it is dead
+    std::string report;
+};
+
+/// Turns a program into a plan.
+Plan make_plan(const Program::Body& body, const CompileOptions& options);
+
+}  // namespace gradtape::detail

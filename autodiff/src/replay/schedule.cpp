@@ -1,0 +1,161 @@
+// Fusion. An elementwise instruction joins the group that computes its operands, or the latest group of its size that
+// comes after them; so every unit only needs what earlier units gave. One pass over the program.
+#include "schedule.hpp"
+
+#include "../primitives/catalogue.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace gradtape::detail {
+namespace {
+
+constexpr std::size_t largest_group = 128;
+
+Spread spread_of(const Instruction& instruction, const Shape& from) {
+    if (instruction.primitive != &primitive(Op::broadcast_to)) return Spread::none;
+    const Shape& to = instruction.type.shape;
+    if (to.elements() == 0) return Spread::none;
+    if (from.elements() == 1) return Spread::repeat;
+    // Without leading ones, a row is a suffix of the result's shape.
+    std::size_t ones = 0;
+    while (ones < from.rank() && from[ones] == 1) ++ones;
+    const std::size_t rank = from.rank() - ones;
+    bool row = true;
+    for (std::size_t i = 0; i < rank; ++i) row = row && from[ones + i] == to[to.rank() - rank + i];
+    if (row) return Spread::row;
+    // A column is a prefix followed by ones.
+    if (from.rank() != to.rank()) return Spread::none;
+    std::size_t same = 0;
+    while (same < to.rank() && from[same] == to[same]) ++same;
+    for (std::size_t i = same; i < to.rank(); ++i)
+        if (from[i] != 1) return Spread::none;
+    return Spread::column;
+}
+
+class Scheduler {
+public:
+    Scheduler(const Program::Body& body, bool fuse) : body_(body), fuse_(fuse) {
+        const std::size_t n = body.instructions.size();
+        result_.unit_of.assign(n, no_unit);
+        result_.root.resize(n);
+        result_.spread.assign(n, Spread::none);
+    }
+
+    Schedule run() {
+        for (Index i = 0; i < body_.instructions.size(); ++i) place(i);
+        for (Index output : body_.outputs) write_out(result_.root[output]);
+        for (const auto& update : body_.updates) write_out(result_.root[update.value]);
+        return std::move(result_);
+    }
+
+private:
+    const Instruction& at(Index i) const { return body_.instructions[i]; }
+
+    void place(Index i) {
+        const Instruction& instruction = at(i);
+        const Primitive& primitive = *instruction.primitive;
+        result_.root[i] = primitive.identity ? result_.root[instruction.operands[0]] : i;
+        if (primitive.leaf) return;
+        if (primitive.effect) return append(Unit::Kind::guard, i);
+        if (primitive.identity) return;
+        if (fuse_ && primitive.elementwise) return place_elementwise(i);
+        if (fuse_ && primitive.arity == 1) {
+            const Spread spread = spread_of(instruction, at(instruction.operands[0]).type.shape);
+            result_.spread[i] = spread;
+            if (spread != Spread::none) return need(result_.root[instruction.operands[0]], false);
+            if (joins_as_reduction(i)) return;
+        }
+        if (!fuse_ && primitive.elementwise) return start_group(i);
+        append(Unit::Kind::call, i);
+    }
+
+    /// The first unit index at which value r may be used by a group of `count` elements.
+    std::uint32_t ready(Index r, std::int64_t count) const {
+        if (result_.spread[r] != Spread::none) return ready(result_.root[at(r).operands[0]], -1);
+        const std::uint32_t unit = result_.unit_of[r];
+        if (unit == no_unit) return 0;
+        const Unit& made_by = result_.units[unit];
+        const bool in_step = made_by.kind == Unit::Kind::group && made_by.count == count && at(r).primitive->elementwise;
+        return in_step ? unit : unit + 1;
+    }
+
+    void place_elementwise(Index i) {
+        const std::int64_t count = at(i).type.shape.elements();
+        std::uint32_t earliest = 0;
+        for (Index operand : at(i).operands) {
+            need(result_.root[operand], true);
+            earliest = std::max(earliest, ready(result_.root[operand], count));
+        }
+        const auto latest = latest_.find(count);
+        if (earliest < result_.units.size() && joins(earliest, count)) return join(earliest, i);
+        if (latest != latest_.end() && latest->second >= earliest && joins(latest->second, count))
+            return join(latest->second, i);
+        start_group(i);
+    }
+
+    bool joins(std::uint32_t unit, std::int64_t count) const {
+        const Unit& u = result_.units[unit];
+        return u.kind == Unit::Kind::group && u.count == count && u.members.size() < largest_group;
+    }
+
+    /// A reduction of everything that a group computes is taken along, block by block.
+    bool joins_as_reduction(Index i) {
+        const Instruction& instruction = at(i);
+        const Index x = result_.root[instruction.operands[0]];
+        const std::uint32_t unit = result_.unit_of[x];
+        const std::int64_t count = at(x).type.shape.elements();
+        const DType dtype = instruction.type.dtype;
+        if (!is_floating(dtype) || !instruction.primitive->streams[dtype == DType::float64]) return false;
+        if (instruction.type.shape.elements() != 1 || count < 2 || unit == no_unit) return false;
+        if (!at(x).primitive->elementwise || !joins(unit, count)) return false;
+        join(unit, i);
+        return true;
+    }
+
+    void start_group(Index i) {
+        const std::int64_t count = at(i).type.shape.elements();
+        for (Index operand : at(i).operands) need(result_.root[operand], fuse_);
+        append(Unit::Kind::group, i);
+        result_.units.back().count = count;
+        latest_[count] = std::uint32_t(result_.units.size() - 1);
+    }
+
+    void join(std::uint32_t unit, Index i) {
+        result_.units[unit].members.push_back(i);
+        result_.unit_of[i] = unit;
+    }
+
+    void append(Unit::Kind kind, Index i) {
+        if (kind != Unit::Kind::group)
+            for (Index operand : at(i).operands) need(result_.root[operand], false);
+        result_.units.push_back({kind, 0, {i}});
+        result_.unit_of[i] = std::uint32_t(result_.units.size() - 1);
+    }
+
+    /// A broadcast is read in passing by groups; anything else needs it written out.
+    void need(Index r, bool in_passing) {
+        if (!in_passing && result_.spread[r] != Spread::none) write_out(r);
+    }
+    void write_out(Index r) {
+        if (result_.spread[r] == Spread::none || result_.unit_of[r] != no_unit) return;
+        need(result_.root[at(r).operands[0]], false);
+        result_.units.push_back({Unit::Kind::call, 0, {r}});
+        result_.unit_of[r] = std::uint32_t(result_.units.size() - 1);
+    }
+
+    const Program::Body& body_;
+    bool fuse_;
+    Schedule result_;
+    std::unordered_map<std::int64_t, std::uint32_t> latest_;  // by count: the latest group
+};
+
+}  // namespace
+
+bool is_repeated_constant(const Instruction& instruction) {
+    return instruction.primitive == &primitive(Op::constant) && !instruction.attributes.list().empty();
+}
+
+Schedule schedule(const Program::Body& body, bool fuse) { return Scheduler(body, fuse).run(); }
+
+}  // namespace gradtape::detail
