@@ -314,7 +314,8 @@ private:
         const bool repeat = schedule_.spread[r] == Spread::repeat;
         op.kind = repeat ? GroupOp::Kind::repeat : schedule_.spread[r] == Spread::row ? GroupOp::Kind::row : GroupOp::Kind::column;
         op.period = schedule_.spread[r] == Spread::row ? from : g.group.count / from;
-        op.out = {take_slot(g), 0, std::uint16_t(repeat ? 0 : 1)};
+        // A repeated value is written at the first block only: its slot is its own for the whole group.
+        op.out = {repeat ? slot(g.slots++) : take_slot(g), 0, std::uint16_t(repeat ? 0 : 1)};
         g.group.ops.push_back(op);
         g.lanes[r] = op.out;
         return op.out;
@@ -330,7 +331,6 @@ private:
     void release(GroupState& g, Index r, std::size_t m) {
         const auto known = g.lanes.find(r);
         if (g.last[r] != m || known == g.lanes.end() || known->second.advance != 0) return;
-        // A repeated value is written at the first block only, so its slot is not given to others.
         if (known->second.step == 0) return;
         const auto k = std::find(slots_.begin(), slots_.end(), known->second.buffer) - slots_.begin();
         if (std::size_t(k) < slots_.size()) g.free_slots.push_back(std::size_t(k));
