@@ -80,7 +80,7 @@ constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] > x[1 - x.index], z_bar);
 };
 GRADTAPE_PRIMITIVE(maximum) = binary<maximum_kernel>("maximum").integers<maximum_integer, std::int64_t>()
-    .commutative().vjp(maximum_rule).on({0, 2}, {-2, -0.1});
+    .vjp(maximum_rule).on({0, 2}, {-2, -0.1});
 
 // z = min(x, y)
 constexpr auto minimum_kernel = [](auto x, auto y) {
@@ -91,7 +91,7 @@ constexpr VjpRule minimum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] < x[1 - x.index], z_bar);
 };
 GRADTAPE_PRIMITIVE(minimum) = binary<minimum_kernel>("minimum").integers<minimum_integer, std::int64_t>()
-    .commutative().vjp(minimum_rule).on({0, 2}, {-2, -0.1});
+    .vjp(minimum_rule).on({0, 2}, {-2, -0.1});
 
 // z = min(max(x, low), high); the slope is 1 at the bounds. NaN stays NaN. The bounds are constants.
 constexpr auto clamp_kernel = [](auto x, auto low, auto high) {
