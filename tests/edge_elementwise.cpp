@@ -18,8 +18,8 @@ struct Pinned {
 void check(std::initializer_list<Pinned> rows) {
     for (DType dtype : floating)
         for (const Pinned& row : rows) {
-            CAPTURE(to_string(dtype));
-            CAPTURE(row.what);
+            CAPTURE(std::string(to_string(dtype)));
+            CAPTURE(std::string(row.what));
             const Pulled got = pull(row.function, make({row.at}, dtype), {row.z_bar});
             CHECK(mismatch(got.value, values(make({row.value}, dtype)), {.relative = 3e-7}) == "");
             CHECK(mismatch(got.x_bar, values(make({row.x_bar}, dtype)), {.relative = 3e-7}) == "");
@@ -35,8 +35,8 @@ struct PinnedPair {
 void check_pairs(std::initializer_list<PinnedPair> rows) {
     for (DType dtype : floating)
         for (const PinnedPair& row : rows) {
-            CAPTURE(to_string(dtype));
-            CAPTURE(row.what);
+            CAPTURE(std::string(to_string(dtype)));
+            CAPTURE(std::string(row.what));
             const Pulled got = pull(row.function, make({row.x}, dtype), make({row.y}, dtype), {row.z_bar});
             CHECK(mismatch(got.value, {row.value}, {.relative = 3e-7}) == "");
             CHECK(mismatch(got.x_bar, {row.x_bar}, {.relative = 3e-7}) == "");
@@ -143,7 +143,8 @@ TEST_CASE("edge: xlogy and multiply_no_nan") {
         CHECK(mismatch(pull(f, make({0}, dtype), make({0}, dtype)).value, {0}) == "");
         CHECK(mismatch(pull(no_nan, make({inf, nan, -inf, 2}, dtype), make({0, 0, 0, 3}, dtype)).value,
                        {0, 0, 0, 6}) == "");
-        CHECK(mismatch(pull(no_nan, make({inf, nan, 1}, dtype), make({2, 2, nan}, dtype)).value, {inf, nan, nan}) == "");
+        const Tensor x = make({inf, nan, 1}, dtype), y = make({2, 2, nan}, dtype);
+        CHECK(mismatch(pull(no_nan, x, y).value, {inf, nan, nan}) == "");
     }
 }
 

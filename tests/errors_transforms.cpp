@@ -65,8 +65,8 @@ TEST_CASE("errors: vjp, jvp and hvp") {
     Tape tape;
     const Node x = tape.parameter(Tensor{1, 2}), y = square(x), three = tape.constant(Tensor{1, 2, 3});
     const Node narrow = tape.constant(make({1, 2}, DType::float32)), i = tape.input(make({1, 2}, DType::int64));
-    CHECK(refused<ShapeError>([&] { (void)vjp(y, x, three); }, {"vjp", {{2}, {3}}}) == "");
-    CHECK(refused<ShapeError>([&] { (void)jvp(y, x, three); }, {"jvp", {{2}, {3}}}) == "");
+    CHECK(refused<ShapeError>([&] { (void)vjp(y, x, three); }, {"vjp", {{3}, {2}}}) == "");
+    CHECK(refused<ShapeError>([&] { (void)jvp(y, x, three); }, {"jvp", {{3}, {2}}}) == "");
     CHECK(refused<DTypeError>([&] { (void)vjp(y, x, narrow); }, {"vjp"}) == "");
     CHECK(refused<DTypeError>([&] { (void)jvp(y, x, narrow); }, {"jvp"}) == "");
     CHECK(refused<ValueError>([&] { (void)vjp(Nodes{y, y}, Nodes{x}, Nodes{x}); }, {"vjp"}) == "");
@@ -74,7 +74,7 @@ TEST_CASE("errors: vjp, jvp and hvp") {
     CHECK(refused<NotDifferentiable>([&] { (void)vjp(y, i, y); }, {"vjp"}) == "");
     CHECK(refused<NotDifferentiable>([&] { (void)jvp(y, i, x); }, {"jvp"}) == "");
     CHECK(refused<ShapeError>([&] { (void)hvp(y, x, x); }, {"hvp", {{2}}}) == "");
-    CHECK(refused<ShapeError>([&] { (void)hvp(sum(y), x, three); }, {"hvp", {{2}, {3}}}) == "");
+    CHECK(refused<ShapeError>([&] { (void)hvp(sum(y), x, three); }, {"hvp", {{3}, {2}}}) == "");
     CHECK(refused<DTypeError>([&] { (void)hvp(sum(y), x, narrow); }, {"hvp"}) == "");
 }
 

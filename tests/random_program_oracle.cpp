@@ -128,6 +128,8 @@ TEST_CASE("random programs: Hessian times a vector against differences of the or
             continue;
         }
         Recorded recorded(seed, at);
+        // Differences move what stop_gradient holds still.
+        if (to_text(Program(recorded.tape, {recorded.y})).find("stop_gradient") != std::string::npos) continue;
         const std::vector<Node> g = grad(recorded.y, recorded.x);
         Node product = recorded.tape.constant(0.0);
         std::size_t next = 0;
@@ -151,7 +153,7 @@ TEST_CASE("random programs: forward mode agrees with reverse mode") {
         Recorded recorded(seed, at);
         Random random(seed);
         std::vector<Node> tangents;
-        for (const Tensor& tensor : at) tangents.push_back(recorded.tape.constant(random.tensor(tensor.shape(), -1, 1)));
+        for (const Tensor& x : at) tangents.push_back(recorded.tape.constant(random.tensor(x.shape(), -1, 1)));
         const double forward = jvp(std::vector<Node>{recorded.y}, recorded.x, tangents)[0].item();
         const std::vector<Node> g = grad(recorded.y, recorded.x);
         double reverse = 0, scale = 1;

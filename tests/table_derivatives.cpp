@@ -51,7 +51,7 @@ std::vector<Node> pick(const std::vector<Node>& nodes, const std::vector<std::si
     return result;
 }
 
-Tensor random_like(const Tensor& tensor, Random& random) { return random.tensor(tensor.shape(), -1, 1, tensor.dtype()); }
+Tensor random_like(const Tensor& like, Random& random) { return random.tensor(like.shape(), -1, 1, like.dtype()); }
 
 double dot(const Tensor& a, const Tensor& b) {
     const std::vector<double> x = values(a), y = values(b);
@@ -98,9 +98,10 @@ TEST_CASE("table: vjp against central differences along a random direction") {
         CAPTURE(c.text);
         std::vector<Tensor> direction;
         for (std::size_t k : c.active) direction.push_back(random_like(c.at[k], random));
-        const Tensor z_bar = random.tensor(evaluate(c, c.at, nullptr).z.shape(), -1, 1, evaluate(c, c.at, nullptr).z.dtype());
+        const Tensor z_bar = random_like(evaluate(c, c.at, nullptr).z, random);
         if (z_bar.dtype() != DType::float64) continue;  // cast to float32: see the float test
         const Evaluated here = evaluate(c, c.at, &z_bar);
+        if (!std::isfinite(dot(here.z, here.z))) continue;  // logsumexp of nothing: the edge tests
         double reverse = 0, scale = 1e-3;
         for (std::size_t j = 0; j < c.active.size(); ++j) {
             CHECK(here.bars[j].shape() == c.at[c.active[j]].shape());
@@ -167,7 +168,8 @@ TEST_CASE("table: forward and reverse are transposes of each other") {
 }
 
 /// The derivative of Σ_j ⟨x̄_j, w_j⟩ as a number, at `at`.
-double weighed_gradient(const Case& c, const std::vector<Tensor>& at, const Tensor& z_bar, const std::vector<Tensor>& w) {
+double weighed_gradient(const Case& c, const std::vector<Tensor>& at, const Tensor& z_bar,
+                        const std::vector<Tensor>& w) {
     const Evaluated e = evaluate(c, at, &z_bar);
     double total = 0;
     for (std::size_t j = 0; j < w.size(); ++j) total += dot(e.bars[j], w[j]);
@@ -289,8 +291,8 @@ TEST_CASE("table: operands broadcast from a scalar get their share summed") {
         if (!is_differentiable(c)) continue;
         for (std::size_t j = 0; j < c.active.size(); ++j) {
             const std::size_t k = c.active[j];
-            if (c.at[k].elements() == 0 || std::string(c.primitive->name) == "max" || std::string(c.primitive->name) == "min")
-                continue;  // ties of equal elements share; covered by the edge tests
+            const std::string name = c.primitive->name;
+            if (c.at[k].elements() == 0 || name == "max" || name == "min") continue;  // ties: see the edge tests
             CAPTURE(c.text + ", operand " + std::to_string(k));
             Tape tape;
             std::vector<Node> x = record(tape, c.at), full = x;
@@ -336,12 +338,11 @@ TEST_CASE("table: primitives without a derivative let nothing through") {
     for (const Primitive* p : operations()) {
         if (p->differentiable) continue;
         for (const Sample& sample : samples(*p)) {
-            const DType dtype = p->elementwise && !p->loops[std::size_t(DType::float64)] ? DType::boolean : DType::float64;
-            if (!is_floating(dtype)) continue;
+            if (p->elementwise && !p->loops[std::size_t(DType::float64)]) continue;
             ++found;
-            CAPTURE(p->name);
+            CAPTURE(std::string(p->name));
             Tape tape;
-            const std::vector<Node> x = record(tape, sample_operands(*p, sample, dtype, random));
+            const std::vector<Node> x = record(tape, sample_operands(*p, sample, DType::float64, random));
             const Node z = cast(gradtape::apply(*p, x, sample.attributes), DType::float64);
             for (const Node& bar : grad(sum(z), x)) {
                 CHECK(bar.type() == x[0].type());
@@ -372,7 +373,7 @@ TEST_CASE("table: every primitive that a rule emits has rules itself") {
     for (const Primitive* p : primitive_table()) {
         if (p->leaf) leaves.insert(p->name);
         else if (!p->differentiable || p->vjp[0]) with_rules.insert(p->name);
-        if (!p->leaf && p->differentiable) CHECK_MESSAGE(bool(p->vjp[0]), p->name, " has no vjp");
+        if (!p->leaf && p->differentiable) CHECK_MESSAGE(bool(p->vjp[0]), std::string(p->name), " has no vjp");
     }
     std::set<std::string> emitted;
     Random random(79);
@@ -388,7 +389,8 @@ TEST_CASE("table: every primitive that a rule emits has rules itself") {
         for (Node dot : jvp(std::vector<Node>{z}, wrt, wrt)) results.push_back(dot);
         for (const std::string& name : primitives_used(Program(tape, results), before)) {
             emitted.insert(name);
-            CHECK_MESSAGE((with_rules.count(name) || leaves.count(name)), c.primitive->name, " emits ", name);
+            const bool has_rules = with_rules.count(name) || leaves.count(name);
+            CHECK_MESSAGE(has_rules, std::string(c.primitive->name), " emits ", name);
         }
     }
     CHECK(emitted.count("multiply") == 1);  // the reader of the text found something

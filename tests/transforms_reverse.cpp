@@ -1,4 +1,4 @@
-// grad, vjp and value_and_grad: fan-out, unused leaves, symbolic zeros, cuts, intermediate nodes, gradients of gradients.
+// grad, vjp and value_and_grad: fan-out, unused leaves, symbolic zeros, cuts, intermediate nodes, higher orders.
 #include "support/tensors.hpp"
 
 #include <doctest/doctest.h>
@@ -60,7 +60,8 @@ TEST_CASE("transforms: leaves of every kind, and intermediate nodes, can be diff
 TEST_CASE("transforms: what y does not depend on gets zeros of its shape") {
     for (DType dtype : floating) {
         Tape tape;
-        const Node x = tape.parameter(make({1, 2}, dtype)), unused = tape.parameter(make({1, 2, 3, 4, 5, 6}, {2, 3}, dtype));
+        const Node x = tape.parameter(make({1, 2}, dtype));
+        const Node unused = tape.parameter(make({1, 2, 3, 4, 5, 6}, {2, 3}, dtype));
         const Node later = square(x);
         const Node y = sum(x);
         const auto bars = grad(y, {unused, later});

@@ -88,7 +88,8 @@ using Complex = std::complex<double>;
 Complex activate(eb::Activation a, Complex z) {
     z *= a.k;
     switch (a.function) {
-        case eb::Function::sigmoid: return z.real() >= 0 ? 1.0 / (1.0 + std::exp(-z)) : std::exp(z) / (1.0 + std::exp(z));
+        case eb::Function::sigmoid:
+            return z.real() >= 0 ? 1.0 / (1.0 + std::exp(-z)) : std::exp(z) / (1.0 + std::exp(z));
         case eb::Function::tanh: return std::tanh(z);
         default: return z.real() > 0 ? z : 0;
     }

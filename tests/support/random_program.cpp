@@ -9,8 +9,12 @@ namespace {
 
 template <class F>
 constexpr Elementwise both(const char* name, F) {
-    return {name, [](Node x, Node y) -> Node { return F{}(x, y); },
+    return {name, 2, [](Node x, Node y) -> Node { return F{}(x, y); },
             [](Scalar x, Scalar y) -> Scalar { return F{}(x, y); }};
+}
+template <class F>
+constexpr Elementwise one(const char* name, F) {
+    return {name, 1, [](Node x, Node) -> Node { return F{}(x); }, [](Scalar x, Scalar) -> Scalar { return F{}(x); }};
 }
 
 const Elementwise elementwise_table[] = {
@@ -18,36 +22,36 @@ const Elementwise elementwise_table[] = {
     both("subtract", [](auto x, auto y) { return x - y; }),
     both("multiply", [](auto x, auto y) { return tanh(x) * y; }),
     both("divide", [](auto x, auto y) { return x / (1.5 + sin(y)); }),
-    both("divide a number", [](auto x, auto) { return 2.0 / (3.0 + cos(x)); }),
-    both("negative", [](auto x, auto) { return -x; }),
-    both("affine", [](auto x, auto) { return 0.5 * x + 1.0 - x * 2.0; }),
-    both("square", [](auto x, auto) { return square(sin(x)); }),
-    both("sqrt", [](auto x, auto) { return sqrt(1.2 + cos(x)); }),
-    both("rsqrt", [](auto x, auto) { return rsqrt(1.5 + sin(x)); }),
-    both("reciprocal", [](auto x, auto) { return reciprocal(-1.5 + sin(x)); }),
+    one("divide a number", [](auto x) { return 2.0 / (3.0 + cos(x)); }),
+    one("negative", [](auto x) { return -x; }),
+    one("affine", [](auto x) { return 0.5 * x + 1.0 - x * 2.0; }),
+    one("square", [](auto x) { return square(sin(x)); }),
+    one("sqrt", [](auto x) { return sqrt(1.2 + cos(x)); }),
+    one("rsqrt", [](auto x) { return rsqrt(1.5 + sin(x)); }),
+    one("reciprocal", [](auto x) { return reciprocal(-1.5 + sin(x)); }),
     both("power", [](auto x, auto y) { return power(1.3 + sin(x), tanh(y)); }),
-    both("cube", [](auto x, auto) { return power(sin(x) + 1.1, 3.0); }),
-    both("exp", [](auto x, auto) { return exp(tanh(x)); }),
-    both("expm1", [](auto x, auto) { return expm1(sin(x)); }),
-    both("log", [](auto x, auto) { return log(1.2 + sin(x)); }),
-    both("log1p", [](auto x, auto) { return log1p(0.9 * sin(x)); }),
-    both("sin", [](auto x, auto) { return sin(x); }),
-    both("cos", [](auto x, auto) { return cos(x); }),
-    both("tan", [](auto x, auto) { return tan(sin(x)); }),
-    both("tanh", [](auto x, auto) { return tanh(x); }),
-    both("sigmoid", [](auto x, auto) { return sigmoid(2.0 * x); }),
-    both("softplus", [](auto x, auto) { return softplus(x); }),
-    both("log_sigmoid", [](auto x, auto) { return log_sigmoid(x); }),
-    both("relu", [](auto x, auto) { return relu(x); }),
-    both("abs", [](auto x, auto) { return abs(x); }),
+    one("cube", [](auto x) { return power(sin(x) + 1.1, 3.0); }),
+    one("exp", [](auto x) { return exp(tanh(x)); }),
+    one("expm1", [](auto x) { return expm1(sin(x)); }),
+    one("log", [](auto x) { return log(1.2 + sin(x)); }),
+    one("log1p", [](auto x) { return log1p(0.9 * sin(x)); }),
+    one("sin", [](auto x) { return sin(x); }),
+    one("cos", [](auto x) { return cos(x); }),
+    one("tan", [](auto x) { return tan(sin(x)); }),
+    one("tanh", [](auto x) { return tanh(x); }),
+    one("sigmoid", [](auto x) { return sigmoid(2.0 * x); }),
+    one("softplus", [](auto x) { return softplus(x); }),
+    one("log_sigmoid", [](auto x) { return log_sigmoid(x); }),
+    one("relu", [](auto x) { return relu(x); }),
+    one("abs", [](auto x) { return abs(x); }),
     both("maximum", [](auto x, auto y) { return maximum(x, y); }),
     both("minimum", [](auto x, auto y) { return minimum(x, y); }),
-    both("maximum with a number", [](auto x, auto) { return maximum(x, 0.1); }),
-    both("clamp", [](auto x, auto) { return clamp(x, -0.6, 0.7); }),
+    one("maximum with a number", [](auto x) { return maximum(x, 0.1); }),
+    one("clamp", [](auto x) { return clamp(x, -0.6, 0.7); }),
     both("where", [](auto x, auto y) { return where(x > y, sin(x), 0.5 * y); }),
-    both("where number", [](auto x, auto) { return where(x <= 0.2, x, 0.0); }),
+    one("where number", [](auto x) { return where(x <= 0.2, x, 0.0); }),
     both("stop_gradient", [](auto x, auto y) { return x * tanh(stop_gradient(y)); }),
-    both("fan-out", [](auto x, auto) { return x * sin(x) + x; }),
+    one("fan-out", [](auto x) { return x * sin(x) + x; }),
 };
 
 Scalar mean_of(const std::vector<Scalar>& x) { return oracle::sum(x) / double(x.size()); }
@@ -143,7 +147,7 @@ private:
     Value elementwise(const Value& x) {
         const auto table = elementwise_operations();
         const Elementwise& f = table[std::size_t(random_.below(int(table.size())))];
-        for (int attempt = 0; attempt < 4; ++attempt) {
+        for (int attempt = 0; f.arity == 2 && attempt < 4; ++attempt) {
             const Value& y = any();
             if (broadcastable(Engine::shape(x), Engine::shape(y))) return Engine::elementwise(f, x, y);
         }

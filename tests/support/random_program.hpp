@@ -10,6 +10,7 @@ namespace gradtape::test {
 /// so that values stay of the order of 1 at any depth.
 struct Elementwise {
     const char* name;
+    int arity;  ///< 1: the second argument is ignored
     Node (*on_tape)(Node, Node);
     oracle::Scalar (*by_oracle)(oracle::Scalar, oracle::Scalar);
 };

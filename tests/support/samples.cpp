@@ -61,7 +61,8 @@ const std::map<std::string, std::vector<Sample>> structural = {
       {{{2, 1, 3}}, to_shape({4, 2, 5, 3})}, {{{2, 3}}, to_shape({2, 3})}, {{{1, 3}}, to_shape({0, 3})},
       {{scalar}, to_shape(scalar)}, {{{1, 17}}, to_shape({9, 17})}, {{{17, 1}}, to_shape({17, 9})}}},
     {"reshape",
-     {{{{2, 3}}, to_shape({3, 2})}, {{{6}}, to_shape({1, 6, 1})}, {{scalar}, to_shape({1})}, {{{1, 1}}, to_shape(scalar)},
+     {{{{2, 3}}, to_shape({3, 2})}, {{{6}}, to_shape({1, 6, 1})}, {{scalar}, to_shape({1})},
+      {{{1, 1}}, to_shape(scalar)},
       {{{0, 3}}, to_shape({3, 0, 5})}}},
     {"transpose",
      {{{{2, 3}}, permuted({1, 0})}, {{{2, 3, 4}}, permuted({2, 0, 1})}, {{{2, 3, 4}}, permuted({0, 2, 1})},
@@ -69,17 +70,20 @@ const std::map<std::string, std::vector<Sample>> structural = {
       {{{2, 1, 3, 2}}, permuted({3, 1, 0, 2})}, {{{33, 18}}, permuted({1, 0})}, {{{3, 33, 18}}, permuted({0, 2, 1})}}},
     {"slice",
      {{{{6}}, window({1}, {1}, {3})}, {{{6}}, window({5}, {-2}, {3})}, {{{6}}, window({0}, {1}, {0})},
-      {{{3, 4}}, window({1, 0}, {1, 2}, {2, 2})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})}, {{scalar}, window({}, {}, scalar)},
+      {{{3, 4}}, window({1, 0}, {1, 2}, {2, 2})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})},
+      {{scalar}, window({}, {}, scalar)},
       {{{3, 4}}, window({0, 1}, {1, 1}, {3, 2})}, {{{2, 3, 4}}, window({0, 1, 3}, {1, 1, -3}, {2, 2, 2})}}},
     {"unslice",
      {{{{3}}, window({1}, {1}, {6})}, {{{3}}, window({5}, {-2}, {6})}, {{{0}}, window({0}, {1}, {6})},
       {{{2, 2}}, window({1, 0}, {1, 2}, {3, 4})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})}}},
     {"concatenate",
      {{{{2}, {3}}, axis(0)}, {{{2, 3}, {2, 1}, {2, 2}}, axis(1)}, {{{2, 3}}, axis(0)}, {{{0, 3}, {2, 3}}, axis(0)},
-      {{{1, 2, 2}, {2, 2, 2}, {1, 2, 2}, {1, 2, 2}}, axis(0)}, {{{0}, {0}}, axis(0)}, {{{2, 1, 3}, {2, 4, 3}}, axis(1)}}},
+      {{{1, 2, 2}, {2, 2, 2}, {1, 2, 2}, {1, 2, 2}}, axis(0)},
+      {{{0}, {0}}, axis(0)}, {{{2, 1, 3}, {2, 4, 3}}, axis(1)}}},
     {"pad",
      {{{{3}}, padded({1}, {2}, 0.5)}, {{{2, 3}}, padded({0, 1}, {1, 0}, 0.0)}, {{scalar}, padded(scalar, scalar, 1.0)},
-      {{{0}}, padded({2}, {1}, -1.0)}, {{{2, 3}}, padded({0, 0}, {0, 0}, 0.0)}, {{{2, 1, 2}}, padded({1, 0, 2}, {0, 3, 1}, 0.25)}}},
+      {{{0}}, padded({2}, {1}, -1.0)}, {{{2, 3}}, padded({0, 0}, {0, 0}, 0.0)},
+      {{{2, 1, 2}}, padded({1, 0, 2}, {0, 3, 1}, 0.25)}}},
     {"matmul",
      {{{{2, 3}, {3, 4}}, {}}, {{{3, 2}, {3, 4}}, flags(true, false)}, {{{2, 3}, {4, 3}}, flags(false, true)},
       {{{3, 2}, {4, 3}}, flags(true, true)}, {{{1, 1}, {1, 1}}, {}}, {{{2, 0}, {0, 3}}, {}}, {{{0, 2}, {2, 3}}, {}},
@@ -90,6 +94,7 @@ const std::map<std::string, std::vector<Sample>> structural = {
     {"cast",
      {{{{5}}, dtype(DType::float32)}, {{{2, 3}}, dtype(DType::float64)}, {{scalar}, dtype(DType::float32)},
       {{{5}}, dtype(DType::int64)}, {{{5}}, dtype(DType::boolean)}, {{{0}}, dtype(DType::float64)}}},
+    {"guard", {{{scalar}, {}}, {{{1}}, {}}, {{{1, 1}}, {}}}},
     {"stop_gradient", {{{{5}}, {}}, {{{2, 3}}, {}}, {{scalar}, {}}, {{{0}}, {}}}},
 };
 
@@ -108,7 +113,8 @@ std::vector<Sample> samples(const Primitive& primitive) {
         return found == structural.end() ? std::vector<Sample>() : found->second;
     }
     std::vector<Sample> result;
-    for (const Shape& shape : {Shape{5}, scalar, Shape{1}, Shape{0}, Shape{2, 3}, Shape{17}, Shape{1, 1}, Shape{3, 0, 2}})
+    const Shape shapes[] = {{5}, scalar, {1}, {0}, {2, 3}, {17}, {1, 1}, {3, 0, 2}};
+    for (const Shape& shape : shapes)
         result.push_back({std::vector<Shape>(std::size_t(primitive.arity), shape), {}});
     return result;
 }
@@ -117,7 +123,9 @@ DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype) {
     return primitive.elementwise && k < primitive.loop_operand ? DType::boolean : dtype;
 }
 
-const Domain& domain_of(const Primitive& primitive, std::size_t k) { return primitive.domain[std::min<std::size_t>(k, 2)]; }
+const Domain& domain_of(const Primitive& primitive, std::size_t k) {
+    return primitive.domain[std::min<std::size_t>(k, 2)];
+}
 
 Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random) {
     const Domain& domain = domain_of(primitive, k);
