@@ -71,8 +71,8 @@ T tree(const std::vector<T>& x, std::size_t width, T identity, F combine) {
     return row[0];
 }
 
-const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 1000, 4095,
-                           4096, 4097, 8192, 12288, 12289, 20000, 40001, 100003};
+const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 1000,
+                           4095, 4096, 4097, 8192, 12288, 12289, 20000, 40001, 100003};
 
 TEST_CASE_TEMPLATE("a contiguous sum or product is the documented tree on every instruction set", T, float, double) {
     for (auto& set : reductions<T>())

@@ -138,7 +138,9 @@ TEST_CASE_TEMPLATE("a row's values do not depend on the rows around it, and z ma
             const auto lse = applied(set.logsumexp, x, s, 21);
             const auto soft = applied(set.softmax, x, s, 21 * n), log_soft = applied(set.log_softmax, x, s, 21 * n);
             for (int64_t o = 0; o < 21; ++o) {
-                auto part = [&](const std::vector<T>& v) { return std::vector<T>(v.begin() + o * n, v.begin() + (o + 1) * n); };
+                auto part = [&](const std::vector<T>& v) {
+                    return std::vector<T>(v.begin() + o * n, v.begin() + (o + 1) * n);
+                };
                 CHECK(same(row(set.logsumexp, part(x), 1, true)[0], lse[std::size_t(o)]));
                 CHECK(same(row(set.softmax, part(x), 1, false), part(soft)));
                 CHECK(same(row(set.log_softmax, part(x), 1, false), part(log_soft)));

@@ -29,7 +29,8 @@ void batched_gemm(bool ta, bool tb, int64_t batch, int64_t m, int64_t n, int64_t
 
 #define GRADTAPE_INSTANTIATE(T)                                                                          \
     template void gemm(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);                   \
-    template void batched_gemm(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*);
+    template void batched_gemm(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, \
+                               T*);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)
 GRADTAPE_INSTANTIATE(std::int64_t)

@@ -76,9 +76,13 @@ GRADTAPE_INLINE void multiply_rows(int64_t m, const Panel<T>& p, std::integer_se
     constexpr int64_t most = sizeof...(heights);
     if (m <= most) return block_of_height[m - 1](p, p.a, p.c);
     const int64_t blocks = (m + most - 1) / most, low = m / blocks, high_blocks = m % blocks;
-    int64_t i = 0;
-    for (; i < high_blocks; ++i) block_of_height[low](p, p.a + i * (low + 1) * p.a_row, p.c + i * (low + 1) * p.c_row);
-    for (int64_t row = i * (low + 1); row < m; row += low) block_of_height[low - 1](p, p.a + row * p.a_row, p.c + row * p.c_row);
+    int64_t row = 0;
+    auto next = [&](int64_t height) {
+        block_of_height[height - 1](p, p.a + row * p.a_row, p.c + row * p.c_row);
+        row += height;
+    };
+    for (int64_t i = 0; i < high_blocks; ++i) next(low + 1);
+    while (row < m) next(low);
 }
 
 /// m rows of the `count` columns at p.c.
@@ -143,7 +147,9 @@ void multiply_vector(int64_t n, int64_t k, const T* b, const T* x, T* c) {
         T sum[count];
         unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { sum[i] = T(0); });
         for (int64_t l = 0; l < k; ++l)
-            unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { sum[i] = multiply_add(b[(j + i) * k + l], x[l], sum[i]); });
+            unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA {
+                sum[i] = multiply_add(b[(j + i) * k + l], x[l], sum[i]);
+            });
         unroll<count>([&](auto i) GRADTAPE_INLINE_LAMBDA { c[j + i] = sum[i]; });
     };
     for (; j + 8 <= n; j += 8) dots(std::integral_constant<int, 8>{}, j);
@@ -159,7 +165,8 @@ void multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, con
     Panel<T> p{a, ta ? 1 : k, ta ? m : 1, b, n, k, c, n, 0, false};
     if (tb && k > 0) return multiply_transposed(m, n, k, p);
     constexpr int64_t width = block_width * lanes<T>;
-    for (int64_t j = 0; j < n; j += width, p.b += width, p.c += width) multiply_panel(m, n - j < width ? n - j : width, p);
+    for (int64_t j = 0; j < n; j += width, p.b += width, p.c += width)
+        multiply_panel(m, n - j < width ? n - j : width, p);
 }
 
 void multiply_integers(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const int64_t* a, const int64_t* b,
