@@ -47,6 +47,8 @@ public:
     std::size_t output_count() const noexcept;
     /// Bytes of the arena that a Replay takes for values between inputs and outputs.
     std::size_t arena_bytes() const noexcept;
+    /// All memory that a Replay needs: arena, inputs, parameters, outputs, constants. Known before anything runs.
+    std::size_t peak_bytes() const noexcept;
     /// Instructions before and after each pass, fused groups, memory planned and unplanned, captured constants.
     std::string explain() const;
 

@@ -20,9 +20,9 @@ public:
     Node() = default;
 
     DType dtype() const { return type().dtype; }
-    const Shape& shape() const { return type().shape; }
-    const Type& type() const;
-    /// The value, computed already. Shares the tape's memory without a copy, and stays valid when the tape is gone.
+    Shape shape() const { return type().shape; }
+    Type type() const;
+    /// The value, computed already (TapeError on an abstract tape). Shares the tape's memory without a copy, and stays valid when the tape is gone.
     Tensor value() const;
     /// The value of a node with one element, as double. ShapeError otherwise.
     double item(Where where = Where::here()) const;
@@ -45,11 +45,15 @@ private:
     std::uint32_t generation_ = 0;
 };
 
+/// What recording does beside writing down: `eager` computes each value at once; `abstract` computes nothing, so that
+/// types, derivatives and memory are known before anything runs.
+enum class Recording : std::uint8_t { eager, abstract };
+
 /// A linear program of tensor primitives, executed eagerly while it is recorded.
 /// Not for use by several threads at once; a tape for each thread is fine.
 class Tape {
 public:
-    Tape();
+    explicit Tape(Recording recording = Recording::eager);
     ~Tape();
     Tape(Tape&&) noexcept;
     Tape& operator=(Tape&&) noexcept;
@@ -58,6 +62,9 @@ public:
     Node input(const Tensor& value, Where where = Where::here());
     /// A leaf that is trained.
     Node parameter(const Tensor& value, Where where = Where::here());
+    /// Leaves of a type alone; their values are zeros (and on an abstract tape, nothing is stored).
+    Node input(const Type& type, Where where = Where::here());
+    Node parameter(const Type& type, Where where = Where::here());
     /// A leaf whose value is part of the program.
     Node constant(const Tensor& value, Where where = Where::here());
     /// A constant of one value in every element; nothing is stored per element.

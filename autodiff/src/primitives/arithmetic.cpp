@@ -28,8 +28,8 @@ GRADTAPE_PRIMITIVE(divide) = binary<divide_kernel>("divide")
          [](const Operands& x, Node z, Node z_bar) { return -chain(z * reciprocal(x[1]), z_bar); })
     .on(any_real, away_from_zero);
 
-// z = −x; written as a product, so that −0 and the signs of NaN come out as IEEE negation has them
-constexpr auto negative_kernel = [](auto x) { return -x; };
+// z = −x, as IEEE negation has it: of 0 it is −0, and NaN changes its sign
+constexpr auto negative_kernel = [](auto x) { return negated(x); };
 constexpr auto negative_integer = [](auto x) { return decltype(x)(0) - x; };
 GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negative_integer>().linear()
     .vjp([](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);

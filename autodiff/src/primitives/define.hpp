@@ -142,6 +142,12 @@ constexpr Define scalar_unary(const char* name) {
     return d;
 }
 
+/// −x by its sign bit. xsimd 8.1 computes 0 − x on AVX-512, which makes 0 of 0 and keeps the sign of NaN.
+template <class Batch>
+Batch negated(Batch x) {
+    return x ^ Batch(typename Batch::value_type(-0.0));
+}
+
 /// Where `cotangent` is 0 the product is 0, whatever the slope is there.
 inline Node chain(Node slope, Node cotangent) { return multiply_no_nan(slope, cotangent); }
 

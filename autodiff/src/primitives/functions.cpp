@@ -63,7 +63,7 @@ GRADTAPE_PRIMITIVE(tanh) = unary<tanh_kernel>("tanh")
 // z = 1/(1 + e^−x): accurate on both sides, since 1 + e^−x is. ∂z/∂x = z (1 − z)
 constexpr auto sigmoid_kernel = [](auto x) {
     const decltype(x) one(1);
-    return one / (one + xsimd::exp(-x));
+    return one / (one + xsimd::exp(negated(x)));
 };
 GRADTAPE_PRIMITIVE(sigmoid) = unary<sigmoid_kernel>("sigmoid")
     .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (z * (1.0 - z)); }).on(any_real);
@@ -73,14 +73,14 @@ GRADTAPE_PRIMITIVE(sigmoid) = unary<sigmoid_kernel>("sigmoid")
 constexpr auto softplus_kernel = [](auto x) {
     const decltype(x) zero(0);
     const auto positive_part = xsimd::select(x > zero, x, zero);
-    return xsimd::select(x == x, positive_part + xsimd::log1p(xsimd::exp(-xsimd::abs(x))), x);
+    return xsimd::select(x == x, positive_part + xsimd::log1p(xsimd::exp(negated(xsimd::abs(x)))), x);
 };
 GRADTAPE_PRIMITIVE(softplus) = unary<softplus_kernel>("softplus")
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(x[0]); }).on(any_real);
 // [/softplus]
 
 // z = −softplus(−x)
-constexpr auto log_sigmoid_kernel = [](auto x) { return -softplus_kernel(-x); };
+constexpr auto log_sigmoid_kernel = [](auto x) { return negated(softplus_kernel(negated(x))); };
 GRADTAPE_PRIMITIVE(log_sigmoid) = unary<log_sigmoid_kernel>("log_sigmoid")
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(-x[0]); }).on(any_real);
 

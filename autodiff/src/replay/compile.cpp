@@ -64,12 +64,14 @@ Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<cons
     add_updates(body, tape, updates);
     std::string report;
     Recorder& recorder = Recorder::in(tape);
-    std::vector<Tensor> inputs, parameters;
-    for (Index i : body.inputs) inputs.push_back(recorder.value(i));
-    for (Index i : body.parameters) parameters.push_back(recorder.value(i));
+    const std::vector<Index> inputs = body.inputs, parameters = body.parameters;
     auto plan = std::make_shared<Plan>(make_plan(optimised(std::move(body), options, report), options));
-    plan->inputs = std::move(inputs);
-    plan->parameters = std::move(parameters);
+    for (Index i : inputs) plan->input_types.push_back(recorder.at(i).type);
+    for (Index i : parameters) plan->parameter_types.push_back(recorder.at(i).type);
+    if (!recorder.is_abstract()) {
+        for (Index i : inputs) plan->inputs.push_back(recorder.value(i));
+        for (Index i : parameters) plan->parameters.push_back(recorder.value(i));
+    }
     plan->report = report + report_of(*plan);
     return Compiled(std::move(plan));
 }
@@ -79,10 +81,16 @@ Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::ini
     return compile(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size()), options);
 }
 
-std::size_t Compiled::input_count() const noexcept { return plan_->inputs.size(); }
-std::size_t Compiled::parameter_count() const noexcept { return plan_->parameters.size(); }
+std::size_t Compiled::input_count() const noexcept { return plan_->input_types.size(); }
+std::size_t Compiled::parameter_count() const noexcept { return plan_->parameter_types.size(); }
 std::size_t Compiled::output_count() const noexcept { return plan_->outputs.size(); }
 std::size_t Compiled::arena_bytes() const noexcept { return plan_->arena_bytes; }
+std::size_t Compiled::peak_bytes() const noexcept {
+    std::size_t bytes = plan_->arena_bytes;
+    for (const Buffer& buffer : plan_->buffers)
+        if (buffer.home != Home::arena) bytes += buffer.bytes;
+    return bytes;
+}
 std::string Compiled::explain() const { return plan_->report; }
 
 Replay::Replay(const Compiled& compiled)

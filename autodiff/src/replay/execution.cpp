@@ -17,6 +17,8 @@ std::shared_ptr<std::byte> make_arena(std::size_t bytes) {
     return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 
+Tensor zeros(const Type& type) { return Tensor::zeros(type.shape, type.dtype); }
+
 Tensor copy_of(const Tensor& tensor) {
     Tensor copy = Tensor::uninitialised(tensor.type());
     std::memcpy(const_cast<void*>(copy.raw()), tensor.raw(), tensor.bytes());
@@ -81,16 +83,17 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
         if (buffer.home == Home::arena) point(b, arena_.get() + buffer.place);
         if (buffer.home == Home::constant) point(b, plan->constants[buffer.place].raw());
     }
-    for (std::size_t i = 0; i < plan->inputs.size(); ++i) {
-        inputs.push_back(plan->inputs[i]);
+    for (std::size_t i = 0; i < plan->input_types.size(); ++i) {
+        inputs.push_back(plan->inputs.empty() ? zeros(plan->input_types[i]) : plan->inputs[i]);
         point(plan->input_buffers[i], inputs[i].raw());
     }
-    for (std::size_t i = 0; i < plan->parameters.size(); ++i) {
-        parameters.push_back(plan->updated[i] ? copy_of(plan->parameters[i]) : plan->parameters[i]);
+    for (std::size_t i = 0; i < plan->parameter_types.size(); ++i) {
+        const Tensor start = plan->parameters.empty() ? zeros(plan->parameter_types[i]) : plan->parameters[i];
+        parameters.push_back(plan->updated[i] ? copy_of(start) : start);
         point(plan->parameter_buffers[i], parameters[i].raw());
     }
     for (const Result& output : plan->outputs) {
-        outputs.push_back(Tensor::zeros(output.type.shape, output.type.dtype));
+        outputs.push_back(zeros(output.type));
         point(output.buffer, outputs.back().raw());
     }
     operands_.resize(plan->widest_call);

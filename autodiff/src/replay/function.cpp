@@ -8,7 +8,7 @@
 namespace gradtape {
 namespace {
 
-struct Recording {
+struct Entry {
     std::vector<Type> types;
     Compiled compiled;
     Replay replay;
@@ -26,11 +26,11 @@ struct CompiledFunction::State {
     Function function;
     CompileOptions options;
     std::size_t cache;
-    std::vector<Recording> recent;  // latest used last
+    std::vector<Entry> recent;  // latest used last
     std::size_t recordings = 0;
     std::string history;
 
-    Recording& record(std::span<const Tensor> inputs, const std::string& why) {
+    Entry& record(std::span<const Tensor> inputs, const std::string& why) {
         Tape tape;
         detail::Recorder::in(tape).guard_reads(true);
         std::vector<Node> leaves;
@@ -62,7 +62,7 @@ struct CompiledFunction::State {
         return run(record(inputs, why), inputs);
     }
 
-    static std::vector<Tensor> run(Recording& recording, std::span<const Tensor> inputs) {
+    static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs) {
         for (std::size_t i = 0; i < inputs.size(); ++i) recording.replay.set_input(i, inputs[i]);
         recording.replay.run();
         std::vector<Tensor> outputs;
@@ -86,7 +86,7 @@ std::size_t CompiledFunction::recordings() const noexcept { return state_->recor
 
 std::string CompiledFunction::explain() const {
     std::string text = state_->history;
-    for (const Recording& recording : state_->recent) {
+    for (const Entry& recording : state_->recent) {
         text += "\ncompiled for";
         for (const Type& type : recording.types) text += " " + to_string(type);
         text += ":\n" + recording.compiled.explain();

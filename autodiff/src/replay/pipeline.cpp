@@ -19,7 +19,7 @@ Program::Body optimised(Program::Body body, const CompileOptions& options, std::
     report += "recorded: " + std::to_string(body.instructions.size()) + " instructions\n";
     run(options.remove_dead, "remove_dead", &remove_dead);
     run(options.fold, "fold", &fold_constants);
-    // simplify joins here
+    run(options.simplify, "simplify", &simplify);
     run(options.merge, "merge", &merge_common);
     run(options.remove_dead, "remove_dead", &remove_dead);
     return body;

@@ -93,7 +93,8 @@ struct Plan {
     std::vector<Copy> copies;
     std::vector<Guard> guards;
     std::vector<Tensor> constants;
-    std::vector<Tensor> inputs, parameters;  ///< recorded values
+    std::vector<Type> input_types, parameter_types;
+    std::vector<Tensor> inputs, parameters;  ///< recorded values; none of an abstract recording
     std::vector<BufferId> input_buffers, parameter_buffers;
     std::vector<Result> outputs;
     std::vector<char> updated;  ///< by parameter: a run writes it

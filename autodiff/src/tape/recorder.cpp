@@ -46,15 +46,26 @@ Node Recorder::leaf(Op kind, const Tensor& value, Where where) {
     return append(primitive(kind), {}, {}, value.type(), where, slot);
 }
 
+Node Recorder::leaf(Op kind, const Type& type, Where where) {
+    if (!abstract_) return leaf(kind, Tensor::zeros(type.shape, type.dtype), where);
+    for (std::size_t i = 0; i < type.shape.rank(); ++i)
+        if (type.shape[i] < 0)
+            throw ShapeError("negative extent in shape " + to_string(type.shape), {primitive(kind).name, {type.shape}, int(i), where});
+    return append(primitive(kind), {}, {}, type, where, {});
+}
+
 Node Recorder::number(const Type& type, double value, Where where) {
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
     KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
     if (known.generation == generation_ && known.bits == bits && known.type == type) return node(known.index);
     if (type.shape.elements() > most_elements)
         throw ShapeError("shape " + to_string(type.shape) + " has too many elements", {"constant", {type.shape}, {}, where});
-    Value block = allocate(64);
-    repeat_number(type.dtype, value, block.data);
-    block.repeated = true;
+    Value block;
+    if (!abstract_) {
+        block = allocate(64);
+        repeat_number(type.dtype, value, block.data);
+        block.repeated = true;
+    }
     const Node made = append(primitive(Op::constant), {}, {{"value", value}}, type, where, block);
     known = {type, bits, made.index(), generation_};
     return made;
@@ -149,7 +160,7 @@ Recorder::Value Recorder::compute(const Primitive& primitive, std::span<const In
 Node Recorder::record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                       Where where) {
     const Type type = infer(primitive, operands, attributes, where);
-    const Value value = compute(primitive, operands, attributes, type);
+    const Value value = abstract_ ? Value() : compute(primitive, operands, attributes, type);
     return append(primitive, operands, attributes, type, where, value);
 }
 
@@ -172,6 +183,9 @@ bool Recorder::is_constant(Index index) const noexcept {
 }
 
 Tensor Recorder::value(Index index) {
+    if (abstract_ && !leaf_value(index))
+        throw TapeError("node %" + std::to_string(index) + " has no value: its tape is abstract",
+                        {"value", {instructions_[index].type.shape}, {}, instructions_[index].where});
     materialise(index);
     const Value& value = values_[index];
     const std::shared_ptr<const void> owner = value.owner < 0

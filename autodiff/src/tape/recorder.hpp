@@ -11,6 +11,8 @@ namespace gradtape::detail {
 
 class Recorder {
 public:
+    explicit Recorder(bool abstract) : abstract_(abstract) {}
+
     /// The recorder of `node`, checked: TapeError for a default-made or stale node.
     static Recorder& of(const Node& node, const char* asker, Where where) {
         if (!is_current(node)) [[unlikely]] refuse_stale(node, asker, where);
@@ -32,6 +34,8 @@ public:
     std::size_t size() const noexcept { return instructions_.size(); }
 
     Node leaf(Op kind, const Tensor& value, Where where);
+    Node leaf(Op kind, const Type& type, Where where);
+    bool is_abstract() const noexcept { return abstract_; }
     /// The constant of `type` with every element `value`; asked for again, often the same node.
     Node number(const Type& type, double value, Where where);
     Node record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
@@ -110,6 +114,7 @@ private:
     std::uint32_t generation_ = new_generation();
     Where origin_;
     bool guards_ = false;
+    bool abstract_;
 };
 
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.

@@ -6,13 +6,15 @@ namespace gradtape {
 using detail::Op;
 using detail::Recorder;
 
-Tape::Tape() : recorder_(std::make_unique<Recorder>()) {}
+Tape::Tape(Recording recording) : recorder_(std::make_unique<Recorder>(recording == Recording::abstract)) {}
 Tape::~Tape() = default;
 Tape::Tape(Tape&&) noexcept = default;
 Tape& Tape::operator=(Tape&&) noexcept = default;
 
 Node Tape::input(const Tensor& value, Where where) { return recorder_->leaf(Op::input, value, where); }
 Node Tape::parameter(const Tensor& value, Where where) { return recorder_->leaf(Op::parameter, value, where); }
+Node Tape::input(const Type& type, Where where) { return recorder_->leaf(Op::input, type, where); }
+Node Tape::parameter(const Type& type, Where where) { return recorder_->leaf(Op::parameter, type, where); }
 Node Tape::constant(const Tensor& value, Where where) { return recorder_->leaf(Op::constant, value, where); }
 
 Node Tape::full(const Shape& shape, double value, DType dtype, Where where) {
@@ -26,7 +28,7 @@ std::size_t Tape::size() const noexcept { return recorder_->size(); }
 void Tape::clear() { recorder_->clear(); }
 std::size_t Tape::bytes() const noexcept { return recorder_->bytes(); }
 
-const Type& Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
+Type Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
 Tensor Node::value() const { return Recorder::of(*this, "value", {}).value(index_); }
 Where Node::where() const { return Recorder::of(*this, "node", {}).at(index_).where; }
 
