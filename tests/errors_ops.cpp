@@ -144,6 +144,7 @@ TEST_CASE("errors: values out of range") {
     Leaves t;
     CHECK(refused<ValueError>([&] { (void)clamp(t.x, 2, 1); }, {"clamp"}) == "");
     CHECK(refused<DTypeError>([&] { (void)(t.i + 0.5); }, {"add"}) == "");  // not cut to 0 in silence
+    CHECK(refused<DTypeError>([&] { (void)pad(t.i, {0, 0}, {0, 1}, 0.5); }, {"pad"}) == "");
     CHECK_THROWS_AS(add(1, 2), Error);                                      // on which tape?
 }
 

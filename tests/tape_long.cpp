@@ -9,11 +9,17 @@
 namespace gradtape::test {
 namespace {
 
-/// Runs `work` on a thread with a stack of 256 KiB: recursion over a long chain would overflow it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t small_stack = 1024 * 1024;  // instrumented frames are larger
+#else
+constexpr std::size_t small_stack = 256 * 1024;
+#endif
+
+/// Runs `work` on a thread with a small stack: recursion over a long chain would overflow it.
 void on_a_small_stack(const std::function<void()>& work) {
     pthread_attr_t attributes;
     REQUIRE(pthread_attr_init(&attributes) == 0);
-    REQUIRE(pthread_attr_setstacksize(&attributes, 256 * 1024) == 0);
+    REQUIRE(pthread_attr_setstacksize(&attributes, small_stack) == 0);
     pthread_t thread;
     const auto enter = [](void* argument) -> void* {
         (*static_cast<const std::function<void()>*>(argument))();
