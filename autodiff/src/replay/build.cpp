@@ -119,8 +119,8 @@ private:
     void use(Index r, std::uint32_t u, bool by_group, std::uint32_t member) {
         if (by_group && schedule_.spread[r] != Spread::none) {
             // Read in passing: what counts is its source, read as something other than whole, equal lanes.
-            use(root(at(r).operands[0]), u, true, never);
-            return;
+            r = root(at(r).operands[0]);
+            member = never;
         }
         last_use_[r] = std::max(last_use_[r], u);
         if (schedule_.unit_of[r] != u) stored_[r] = 1;

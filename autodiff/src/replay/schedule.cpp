@@ -72,12 +72,17 @@ private:
 
     /// The first unit index at which value r may be used by a group of `count` elements.
     std::uint32_t ready(Index r, std::int64_t count) const {
-        if (result_.spread[r] != Spread::none) return ready(result_.root[at(r).operands[0]], -1);
+        // A broadcast is ready when its source is, written out where that is a broadcast itself.
+        if (result_.spread[r] != Spread::none) return ready_whole(result_.root[at(r).operands[0]]);
         const std::uint32_t unit = result_.unit_of[r];
         if (unit == no_unit) return 0;
         const Unit& made_by = result_.units[unit];
         const bool in_step = made_by.kind == Unit::Kind::group && made_by.count == count && at(r).primitive->elementwise;
         return in_step ? unit : unit + 1;
+    }
+
+    std::uint32_t ready_whole(Index r) const {
+        return result_.unit_of[r] == no_unit ? 0 : result_.unit_of[r] + 1;
     }
 
     void place_elementwise(Index i) {
