@@ -78,20 +78,27 @@ std::vector<NamedParameter> Visitor::named() const {
     return result;
 }
 
-std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where) {
+std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> parameters, Where where) {
     std::vector<Node> leaves;
     leaves.reserve(parameters.size());
     for (Parameter* parameter : parameters)
         if (const Node leaf = parameter->leaf(loss)) leaves.push_back(leaf);
     const std::vector<Node> found = grad(loss, leaves, where);
 
-    std::vector<Tensor> result;
+    std::vector<Node> result;
     result.reserve(parameters.size());
     auto next = found.begin();
-    for (Parameter* parameter : parameters) {
-        const bool used = bool(parameter->leaf(loss));
-        result.push_back(used ? (next++)->value() : Tensor::zeros(parameter->shape(), parameter->value().dtype()));
-    }
+    for (Parameter* parameter : parameters) result.push_back(parameter->leaf(loss) ? *next++ : Node());
+    return result;
+}
+
+std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where) {
+    std::vector<Tensor> result;
+    result.reserve(parameters.size());
+    const std::vector<Node> found = gradient_nodes(loss, parameters, where);
+    for (std::size_t i = 0; i < found.size(); ++i)
+        result.push_back(found[i] ? found[i].value()
+                                  : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include <gradtape/program.hpp>
 
 #include "elements.hpp"
+#include "replays.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -24,11 +25,18 @@ private:
     Tape& tape_;
 };
 
-Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
-    Evaluation result{outcome.loss.item(where), {}, labels.shape()[0]};
-    if (outcome.scores && convention != Labels::real)
-        result.mislabelled = count_mislabelled(outcome.scores.value(), labels, convention, where);
+Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const Tensor& labels, Labels convention,
+                Where where) {
+    Evaluation result{loss.item(), {}, labels.shape()[0]};
+    if (scores && convention != Labels::real)
+        result.mislabelled = count_mislabelled(*scores, labels, convention, where);
     return result;
+}
+
+// By value(), not item(): the trainer's own look at the loss is no control flow of the model's, and is not guarded.
+Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
+    return read(outcome.loss.value(), outcome.scores ? std::optional(outcome.scores.value()) : std::nullopt, labels,
+                convention, where);
 }
 
 [[noreturn]] void refuse_loss(const Tape& tape, double loss, const std::string& at, int epoch, std::int64_t batch,
@@ -68,9 +76,14 @@ Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, 
     return outcome;
 }
 
-void Trainer::find_parameters(Node loss, Where where) {
+std::span<Parameter* const> Trainer::look_up() {
     visitor_.clear();
     visit_(visitor_);
+    return visitor_.found();
+}
+
+void Trainer::find_parameters(Node loss, Where where) {
+    look_up();
     if (tape_.size() == checked_size_) return;
     Visitor named;
     visit_(named);
@@ -81,31 +94,64 @@ void Trainer::find_parameters(Node loss, Where where) {
 }
 
 Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) {
+    if (plain) return plain_step(batch, hook, where);
+    if (!steps_) steps_ = std::make_shared<Replays>();
+    const std::span<Parameter* const> parameters = look_up();
+    const std::optional<Replays::Result> replayed = steps_->run(batch.inputs, batch.labels, parameters);
+    if (!replayed) return plain_step(batch, hook, where);
+    const Evaluation result = read(replayed->loss, replayed->scores, batch.labels, batch.convention, where);
+    // Recorded anew, the step says which value was the first that is not finite.
+    if (!std::isfinite(result.loss)) return plain_step(batch, hook, where);
+    if (hook) hook({batch, result.loss, parameters, replayed->gradients});
+    optimizer.step(parameters, replayed->gradients, where);
+    return result;
+}
+
+Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where where) {
+    tape_.guard_reads(!plain);
     const Recording recording(tape_);
     const Outcome outcome = record(tape_, batch.inputs, batch.labels, "step", where);
     const Evaluation result = read(outcome, batch.labels, batch.convention, where);
     if (!std::isfinite(result.loss))
         refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
     find_parameters(outcome.loss, where);
-    const std::vector<Tensor> found = gradients(outcome.loss, visitor_.found(), where);
-    if (hook) hook({batch, result.loss, visitor_.found(), found});
-    optimizer.step(visitor_.found(), found, where);
+    const std::span<Parameter* const> parameters = visitor_.found();
+    const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
+    if (steps_ && !plain)
+        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes);
+    std::vector<Tensor> found;
+    found.reserve(nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        found.push_back(nodes[i] ? nodes[i].value()
+                                 : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
+    if (hook) hook({batch, result.loss, parameters, found});
+    optimizer.step(parameters, found, where);
     return result;
+}
+
+Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, Labels convention, Where where) {
+    if (!plain) {
+        if (!evaluations_) evaluations_ = std::make_shared<Replays>();
+        if (const auto replayed = evaluations_->run(inputs, labels, look_up()))
+            return read(replayed->loss, replayed->scores, labels, convention, where);
+    }
+    forward_tape_.guard_reads(!plain);
+    const Recording recording(forward_tape_);
+    const Outcome outcome = record(forward_tape_, inputs, labels, "evaluate", where);
+    if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {});
+    return read(outcome, labels, convention, where);
 }
 
 Evaluation Trainer::evaluate(const Dataset& data, Where where) {
     constexpr std::int64_t part = 8192;  // rows at a time, to bound the memory
     const std::int64_t n = data.size();
-    const auto run = [&](const Tensor& inputs, const Tensor& labels) {
-        const Recording recording(forward_tape_);
-        return read(record(forward_tape_, inputs, labels, "evaluate", where), labels, data.convention, where);
-    };
-    if (n <= part) return run(data.inputs, data.labels);
+    if (n <= part) return evaluate_part(data.inputs, data.labels, data.convention, where);
     Evaluation total;
     for (std::int64_t first = 0; first < n; first += part) {
         std::vector<std::int64_t> rows(std::size_t(std::min(part, n - first)));
         std::iota(rows.begin(), rows.end(), first);
-        const Evaluation one = run(take_rows(data.inputs, rows), take_rows(data.labels, rows, where));
+        const Evaluation one =
+            evaluate_part(take_rows(data.inputs, rows), take_rows(data.labels, rows, where), data.convention, where);
         total.loss += one.loss * double(one.samples) / double(n);
         total.samples += one.samples;
         if (one.mislabelled) total.mislabelled = total.mislabelled.value_or(0) + *one.mislabelled;
@@ -123,16 +169,13 @@ Evaluation Trainer::evaluate_finite(const Dataset& data, int epoch, std::int64_t
 }
 
 std::vector<Tensor> Trainer::weights() {
-    visitor_.clear();
-    visit_(visitor_);
     std::vector<Tensor> result;
-    for (const Parameter* parameter : visitor_.found()) result.push_back(parameter->value());
+    for (const Parameter* parameter : look_up()) result.push_back(parameter->value());
     return result;
 }
 
 void Trainer::set_weights(std::span<const Tensor> weights, Where where) {
-    visitor_.clear();
-    visit_(visitor_);
+    look_up();
     if (weights.size() != visitor_.found().size())
         throw ValueError(std::to_string(weights.size()) + " values for " + std::to_string(visitor_.found().size()) +
                              " parameters; need one for each",
@@ -235,6 +278,7 @@ EpochReport Trainer::run_epoch(Epoch& epoch, Batches& batches, const FitOptions&
 History Trainer::fit(const Dataset& data, const FitOptions& options, Where where) {
     History history;
     history.warnings = check(data, where);
+    if (options.plain) plain = true;
     if (options.phases.empty())
         throw ValueError("no phases; need at least one {epochs, learning_rate, select}", {"fit", {}, {}, where});
     for (const Phase& phase : options.phases)

@@ -4,6 +4,7 @@
 #include <gradtape/program.hpp>
 
 #include <functional>
+#include <optional>
 
 namespace gradtape {
 
@@ -15,6 +16,7 @@ struct CompileOptions {
     bool remove_dead = true;  ///< what no result needs is not computed
     bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
+    bool keep_values = true;  ///< a new Replay starts with the recorded inputs and parameters; else all must be set
     bool debug = false;       ///< fills buffers with signalling NaN once their values are dead
 };
 
@@ -45,6 +47,8 @@ public:
     std::size_t input_count() const noexcept;
     std::size_t parameter_count() const noexcept;
     std::size_t output_count() const noexcept;
+    /// The number of a leaf of the compiled recording; none where it is no parameter leaf of it.
+    std::optional<std::size_t> parameter_number(Node leaf) const noexcept;
     /// Bytes of the arena that a Replay takes for values between inputs and outputs.
     std::size_t arena_bytes() const noexcept;
     /// All memory that a Replay needs: arena, inputs, parameters, outputs, constants. Known before anything runs.
@@ -60,7 +64,7 @@ private:
 };
 
 /// Compiles all that `tape` recorded and the results need. Inputs and parameters are numbered in the order in which
-/// they were recorded; their recorded values are what a new Replay starts with. TapeError for nodes of another tape;
+/// they were recorded; their recorded values (an abstract tape has none) are what a new Replay starts with. TapeError for nodes of another tape;
 /// ValueError where an update's first node is no parameter, or is given twice; ShapeError where its types differ.
 Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {},
                  const CompileOptions& options = {});
@@ -79,9 +83,12 @@ public:
     void set_input(std::size_t i, const Tensor& value);
     /// Gives parameter i a value.
     void set_parameter(std::size_t i, const Tensor& value);
-    /// Computes all outputs, then updates the parameters. Throws GuardFailed, and nothing else; parameters are then
-    /// as they were.
+    /// Computes all outputs, then updates the parameters. Throws GuardFailed, with the parameters as they were; and
+    /// ValueError where an input or parameter has not been set, or not since `release`.
     void run();
+    /// Lets go of the tensors that were set, so that their owners may write them again: inputs, and parameters that no
+    /// update writes.
+    void release();
     /// Result i of the last run. Tensors taken out stay as they are: a later run leaves them their memory.
     Tensor output(std::size_t i) const;
     /// The present value of parameter i.

@@ -70,6 +70,10 @@ public:
     /// A constant of one value in every element; nothing is stored per element.
     Node full(const Shape& shape, double value, DType dtype = DType::float64, Where where = Where::here());
 
+    /// While on, each number that `Node::item` gives is guarded: a replay of the recording refuses to run where it
+    /// would be another. Off at first, and unchanged by `clear`.
+    void guard_reads(bool on) noexcept;
+
     /// Number of instructions recorded so far.
     std::size_t size() const noexcept;
     /// Forgets everything. Nodes become stale (using one throws TapeError); tensors taken out stay valid;

@@ -6,6 +6,8 @@
 #include "execution.hpp"
 #include "pipeline.hpp"
 
+#include <algorithm>
+
 namespace gradtape {
 
 using namespace detail;
@@ -68,7 +70,8 @@ Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<cons
     auto plan = std::make_shared<Plan>(make_plan(optimised(std::move(body), options, report), options));
     for (Index i : inputs) plan->input_types.push_back(recorder.at(i).type);
     for (Index i : parameters) plan->parameter_types.push_back(recorder.at(i).type);
-    if (!recorder.is_abstract()) {
+    plan->parameter_leaves = parameters;
+    if (options.keep_values && !recorder.is_abstract()) {
         for (Index i : inputs) plan->inputs.push_back(recorder.value(i));
         for (Index i : parameters) plan->parameters.push_back(recorder.value(i));
     }
@@ -85,6 +88,12 @@ std::size_t Compiled::input_count() const noexcept { return plan_->input_types.s
 std::size_t Compiled::parameter_count() const noexcept { return plan_->parameter_types.size(); }
 std::size_t Compiled::output_count() const noexcept { return plan_->outputs.size(); }
 std::size_t Compiled::arena_bytes() const noexcept { return plan_->arena_bytes; }
+std::optional<std::size_t> Compiled::parameter_number(Node leaf) const noexcept {
+    const auto& leaves = plan_->parameter_leaves;
+    const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
+    if (!leaf || found == leaves.end() || *found != leaf.index()) return std::nullopt;
+    return std::size_t(found - leaves.begin());
+}
 std::size_t Compiled::peak_bytes() const noexcept {
     std::size_t bytes = plan_->arena_bytes;
     for (const Buffer& buffer : plan_->buffers)
@@ -102,6 +111,7 @@ Replay& Replay::operator=(Replay&&) noexcept = default;
 void Replay::set_input(std::size_t i, const Tensor& value) { execution_->set_input(i, value); }
 void Replay::set_parameter(std::size_t i, const Tensor& value) { execution_->set_parameter(i, value); }
 void Replay::run() { execution_->run(); }
+void Replay::release() { execution_->release(); }
 
 Tensor Replay::output(std::size_t i) const {
     if (i >= execution_->outputs.size())
@@ -113,6 +123,8 @@ Tensor Replay::parameter(std::size_t i) const {
     if (i >= execution_->parameters.size())
         throw ValueError("no parameter " + std::to_string(i) + "; there are " + std::to_string(execution_->parameters.size()),
                          {"replay", {}, {}, {}});
+    if (!execution_->parameters[i].owner())
+        throw ValueError("parameter " + std::to_string(i) + " is not set", {"replay", {}, {}, {}});
     return execution_->parameters[i];
 }
 

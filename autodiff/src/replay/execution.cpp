@@ -17,7 +17,7 @@ std::shared_ptr<std::byte> make_arena(std::size_t bytes) {
     return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 
-Tensor zeros(const Type& type) { return Tensor::zeros(type.shape, type.dtype); }
+Tensor unset(const Type& type) { return Tensor::adopt(type, nullptr, nullptr); }
 
 Tensor copy_of(const Tensor& tensor) {
     Tensor copy = Tensor::uninitialised(tensor.type());
@@ -84,18 +84,20 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
         if (buffer.home == Home::constant) point(b, plan->constants[buffer.place].raw());
     }
     for (std::size_t i = 0; i < plan->input_types.size(); ++i) {
-        inputs.push_back(plan->inputs.empty() ? zeros(plan->input_types[i]) : plan->inputs[i]);
+        inputs.push_back(plan->inputs.empty() ? unset(plan->input_types[i]) : plan->inputs[i]);
         point(plan->input_buffers[i], inputs[i].raw());
     }
     for (std::size_t i = 0; i < plan->parameter_types.size(); ++i) {
-        const Tensor start = plan->parameters.empty() ? zeros(plan->parameter_types[i]) : plan->parameters[i];
-        parameters.push_back(plan->updated[i] ? copy_of(start) : start);
+        parameters.push_back(plan->parameters.empty() ? unset(plan->parameter_types[i])
+                             : plan->updated[i]       ? copy_of(plan->parameters[i])
+                                                      : plan->parameters[i]);
         point(plan->parameter_buffers[i], parameters[i].raw());
     }
     for (const Result& output : plan->outputs) {
-        outputs.push_back(zeros(output.type));
+        outputs.push_back(Tensor::zeros(output.type.shape, output.type.dtype));
         point(output.buffer, outputs.back().raw());
     }
+    released_ = plan->inputs.empty() || plan->parameters.empty();
     operands_.resize(plan->widest_call);
     kernel_operands_.resize(plan->widest_call);
 }
@@ -110,6 +112,22 @@ void Execution::set_parameter(std::size_t i, const Tensor& value) {
     check_type("parameter", i, checked(parameters, "parameter", i).type(), value.type());
     parameters[i] = value;
     point(plan->parameter_buffers[i], value.raw());
+}
+
+void Execution::release() {
+    // A moved-from tensor has no owner.
+    for (Tensor& input : inputs) { const Tensor gone = std::move(input); }
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        if (!plan->updated[i]) { const Tensor gone = std::move(parameters[i]); }
+    released_ = true;
+}
+
+void Execution::check_bound() const {
+    for (const auto* tensors : {&inputs, &parameters})
+        for (std::size_t i = 0; i < tensors->size(); ++i)
+            if (!(*tensors)[i].owner())
+                throw ValueError(std::string(tensors == &inputs ? "input " : "parameter ") + std::to_string(i) +
+                                     " is not set; set it before the run", {"replay", {}, {}, {}});
 }
 
 /// Results that somebody still holds are left to them: the run writes into memory of its own.
@@ -187,6 +205,8 @@ void Execution::spoil_dead(std::size_t step, std::size_t& next) {
 }
 
 void Execution::run() {
+    if (released_) check_bound();
+    released_ = false;
     own_results();
     std::size_t dead = 0;
     for (std::size_t s = 0; s < plan->steps.size(); ++s) {

@@ -1,8 +1,6 @@
 // The functional form: recorded per input types, recorded again when a guard fails.
 #include <gradtape/compile.hpp>
 
-#include "../tape/recorder.hpp"
-
 #include <algorithm>
 
 namespace gradtape {
@@ -32,7 +30,7 @@ struct CompiledFunction::State {
 
     Entry& record(std::span<const Tensor> inputs, const std::string& why) {
         Tape tape;
-        detail::Recorder::in(tape).guard_reads(true);
+        tape.guard_reads(true);
         std::vector<Node> leaves;
         for (const Tensor& input : inputs) leaves.push_back(tape.input(input));
         const std::vector<Node> outputs = function(leaves);

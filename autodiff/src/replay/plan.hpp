@@ -94,7 +94,8 @@ struct Plan {
     std::vector<Guard> guards;
     std::vector<Tensor> constants;
     std::vector<Type> input_types, parameter_types;
-    std::vector<Tensor> inputs, parameters;  ///< recorded values; none of an abstract recording
+    std::vector<Index> parameter_leaves;  ///< on the recording's tape
+    std::vector<Tensor> inputs, parameters;  ///< recorded values, where they are kept
     std::vector<BufferId> input_buffers, parameter_buffers;
     std::vector<Result> outputs;
     std::vector<char> updated;  ///< by parameter: a run writes it

@@ -24,6 +24,8 @@ Node Tape::full(const Shape& shape, double value, DType dtype, Where where) {
     return recorder_->number({dtype, shape}, value, where);
 }
 
+void Tape::guard_reads(bool on) noexcept { recorder_->guard_reads(on); }
+
 std::size_t Tape::size() const noexcept { return recorder_->size(); }
 void Tape::clear() { recorder_->clear(); }
 std::size_t Tape::bytes() const noexcept { return recorder_->bytes(); }

@@ -116,6 +116,8 @@ std::vector<Parameter*> parameters(Model& model) {
     return {visitor.found().begin(), visitor.found().end()};
 }
 
+/// The recorded ∂loss/∂parameter of each parameter; a default-made Node where the loss does not use it.
+std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
 /// ∂loss/∂parameter for each parameter, recorded on the loss's tape; zeros where the loss does not depend on it.
 std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
 

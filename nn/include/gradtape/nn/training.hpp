@@ -7,6 +7,8 @@
 
 namespace gradtape::nn {
 
+class Replays;
+
 /// What a loss function returns: the loss, a mean over the samples of the batch; and, where mislabelled samples are to
 /// be counted, the scores that `count_mislabelled` reads. A Node converts.
 struct Outcome {
@@ -67,6 +69,7 @@ struct FitOptions {
     std::vector<Phase> phases;
     BatchOptions batches = {};
     bool evaluate = true;  ///< the whole training set at the start and after each epoch; never changes the weights
+    bool plain = false;    ///< no compiled steps: every batch is recorded anew (the same bits, slower)
     StepHook on_step = {};
     std::function<void(const EpochReport&)> on_epoch = {};
 };
@@ -79,9 +82,14 @@ struct History {
 
 /// Trains one model, which must outlive it. `loss(model, x, y)` records the loss of inputs x and labels y, and returns
 /// a Node or an Outcome; `model.visit(visitor)` shows the parameters.
+///
+/// A batch of shapes met before replays the compiled recording of its first step: the same bits, without running the
+/// model's C++ code again. What that code reads by Node::item is guarded; a model that looks at anything else (a
+/// counter of its own, a flag) must be trained with `plain` set.
 class Trainer {
 public:
     Sgd optimizer;
+    bool plain = false;  ///< records every step anew
 
     template <class Model, class Loss>
     Trainer(Model& model, Loss loss, Sgd optimizer)
@@ -113,8 +121,13 @@ private:
 
     std::function<Outcome(Node, Node)> record_;
     std::function<void(Visitor&)> visit_;
+    Evaluation plain_step(const Batch& batch, const StepHook& hook, Where where);
+    Evaluation evaluate_part(const Tensor& inputs, const Tensor& labels, Labels convention, Where where);
+    std::span<Parameter* const> look_up();
+
     Tape tape_;
     Tape forward_tape_;
+    std::shared_ptr<Replays> steps_, evaluations_;
     Visitor visitor_{false};
     std::size_t checked_size_ = 0;
     std::vector<std::string> warnings_;
@@ -123,7 +136,8 @@ private:
 /// Trains `model` on `data`: a Trainer's `fit`.
 template <class Model, class Loss>
 History fit(Model& model, Loss loss, const Dataset& data, const FitOptions& options, Where where = Where::here()) {
-    return Trainer(model, loss, Sgd(0)).fit(data, options, where);
+    Trainer trainer(model, loss, Sgd(0));
+    return trainer.fit(data, options, where);
 }
 
 }  // namespace gradtape::nn

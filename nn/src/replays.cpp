@@ -1,0 +1,64 @@
+#include "replays.hpp"
+
+namespace gradtape::nn {
+
+std::vector<Type> Replays::types_of(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters) {
+    std::vector<Type> types{inputs.type(), labels.type()};
+    for (const Parameter* parameter : parameters) types.push_back(parameter->value().type());
+    return types;
+}
+
+Replays::Result Replays::run(Entry& entry, const Tensor& inputs, const Tensor& labels,
+                             std::span<Parameter* const> parameters) {
+    entry.replay.set_input(0, inputs);
+    entry.replay.set_input(1, labels);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        if (entry.numbers[i]) entry.replay.set_parameter(*entry.numbers[i], parameters[i]->value());
+    entry.replay.run();
+    entry.replay.release();  // the optimizer and the batches write into tensors that nobody else holds
+    Result result{entry.replay.output(0), {}, {}};
+    if (entry.scores) result.scores = entry.replay.output(1);
+    for (std::size_t i = 0; i < entry.gradients.size(); ++i)
+        result.gradients.push_back(entry.gradients[i]
+                                       ? entry.replay.output(*entry.gradients[i])
+                                       : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
+    return result;
+}
+
+std::optional<Replays::Result> Replays::run(const Tensor& inputs, const Tensor& labels,
+                                            std::span<Parameter* const> parameters) {
+    const auto fits = [&](const Entry& entry) {
+        bool same = entry.types.size() == parameters.size() + 2 && entry.types[0] == inputs.type() &&
+                    entry.types[1] == labels.type();
+        for (std::size_t i = 0; same && i < parameters.size(); ++i)
+            same = entry.types[i + 2] == parameters[i]->value().type();
+        return same;
+    };
+    for (std::size_t k = entries_.size(); k-- > 0;) {
+        if (!fits(entries_[k])) continue;
+        try {
+            return run(entries_[k], inputs, labels, parameters);
+        } catch (const GuardFailed&) {
+            // Control flow would go another way on these values: the next recording of these types may fit.
+        }
+    }
+    return std::nullopt;
+}
+
+void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
+                  Node loss, Node scores, std::span<const Node> gradients) {
+    std::vector<Node> outputs{loss};
+    if (scores) outputs.push_back(scores);
+    std::vector<std::optional<std::size_t>> places;
+    for (const Node& gradient : gradients) {
+        places.push_back(gradient ? std::optional(outputs.size()) : std::nullopt);
+        if (gradient) outputs.push_back(gradient);
+    }
+    const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false});
+    std::vector<std::optional<std::size_t>> numbers;
+    for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss)));
+    if (entries_.size() == most) entries_.erase(entries_.begin());
+    entries_.push_back({types_of(inputs, labels, parameters), Replay(compiled), std::move(numbers), bool(scores), std::move(places)});
+}
+
+}  // namespace gradtape::nn
