@@ -31,8 +31,12 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
 
 }  // namespace
 
+void verify_from(std::span<const Instruction> instructions, std::size_t first) {
+    for (std::size_t i = first; i < instructions.size(); ++i) verify_one(instructions, i);
+}
+
 void verify(std::span<const Instruction> instructions, std::span<const Index> outputs) {
-    for (std::size_t i = 0; i < instructions.size(); ++i) verify_one(instructions, i);
+    verify_from(instructions, 0);
     for (Index output : outputs)
         if (output >= instructions.size())
             throw Error("output %" + std::to_string(output) + " does not exist", {"verify", {}, {}, {}});

@@ -33,6 +33,7 @@ public:
     /// Takes back the last instruction made.
     void drop_last();
 
+    std::size_t size() const noexcept { return made_.instructions.size(); }
     const Instruction& made(Index new_index) const { return made_.instructions[new_index]; }
     /// The tensor of the new instruction, where it is a constant that has one.
     const Tensor* tensor(Index new_index) const;

@@ -2,6 +2,7 @@
 #include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
+#include "../ir/verify.hpp"
 #include "activity.hpp"
 
 namespace gradtape {
@@ -73,6 +74,7 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
                              " tangents; needs one each", {"jvp", {}, {}, where});
     const Activity active = activity("jvp", ys, wrt, where);
     Recorder& recorder = *active.recorder;
+    const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
     Tangents found(active);
     for (std::size_t k = 0; k < wrt.size(); ++k) {
@@ -91,6 +93,7 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
         const Node dot = found.of(y.index());
         result.push_back(dot ? dot : full_like(y, 0.0, where));
     }
+    verify_in_debug(recorder.instructions(), before);
     return result;
 }
 

@@ -2,6 +2,7 @@
 #include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
+#include "../ir/verify.hpp"
 #include "activity.hpp"
 
 namespace gradtape {
@@ -60,6 +61,7 @@ std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::
                              " cotangents; needs one each", {"vjp", {}, {}, where});
     const Activity active = activity("vjp", ys, wrt, where);
     Recorder& recorder = *active.recorder;
+    const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
     Cotangents found(active);
     for (std::size_t k = 0; k < ys.size(); ++k) {
@@ -80,6 +82,7 @@ std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::
         const Node bar = x.index() <= active.last ? found.of(x.index()) : Node();
         result.push_back(bar ? bar : full_like(x, 0.0, where));
     }
+    verify_in_debug(recorder.instructions(), before);
     return result;
 }
 
