@@ -15,7 +15,8 @@ template <class T>
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
     if constexpr (!std::is_integral_v<T>) {
         constexpr int64_t largest = std::numeric_limits<int>::max();  // OpenBLAS counts in int
-        const bool fits = m <= largest && n <= largest && k <= largest;
+        const bool empty = m == 0 || n == 0 || k == 0;                // and complains of empty products
+        const bool fits = !empty && m <= largest && n <= largest && k <= largest;
         if (fits && !small_gemm_wins<T>(ta, tb, m, n, k)) return blas_gemm(ta, tb, m, n, k, a, b, c);
     }
     small_gemm(ta, tb, m, n, k, a, b, c);
