@@ -2,6 +2,7 @@
 #include "tape/recorder.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gradtape {
 
@@ -39,7 +40,8 @@ std::array<bool, Shape::max_rank> flags_of(const char* name, const Axes& axes, c
     for (std::int64_t axis : axes.list()) {
         const std::size_t i = normalised(name, axis, shape, where);
         if (reduced[i])
-            refuse(name, "axis " + std::to_string(axis) + " is given twice", {shape}, where, int(axis));
+            refuse(name, "axis " + std::to_string(axis) + " of shape " + to_string(shape) + " is given twice", {shape}, where,
+                   int(axis));
         reduced[i] = true;
     }
     return reduced;
@@ -125,7 +127,8 @@ Node reshape(Operand x, const Shape& shape) {
     std::int64_t known = 1;
     for (std::size_t i = 0; i < shape.rank(); ++i) {
         if (shape[i] < -1 || (shape[i] == -1 && open))
-            refuse("reshape", to_string(shape) + " is no shape; one extent may be -1", {node.shape(), shape}, x.where(), int(i));
+            refuse("reshape", to_string(shape) + " is no shape for the elements of " + to_string(node.shape()) +
+                                  "; one extent may be -1", {node.shape(), shape}, x.where(), int(i));
         if (shape[i] == -1)
             open = i;
         else if (__builtin_mul_overflow(known, shape[i], &known))
@@ -170,7 +173,7 @@ Node slice(Operand x, std::span<const Range> ranges) {
     for (std::size_t i = 0; i < from.rank(); ++i) {
         const Range range = i < ranges.size() ? ranges[i] : Range{};
         const std::int64_t n = from[i], by = range.step;
-        if (by == 0) refuse("slice", "step 0 on axis " + std::to_string(i), {from}, x.where(), int(i));
+        if (by == 0) refuse("slice", "step 0 on axis " + std::to_string(i) + " of shape " + to_string(from), {from}, x.where(), int(i));
         // As Python's slice.indices: bounds clip to [0, n], or to [-1, n - 1] going backwards.
         const std::int64_t low = by > 0 ? 0 : -1, high = by > 0 ? n : n - 1;
         const auto clip = [&](std::optional<std::int64_t> bound, std::int64_t otherwise) {
@@ -215,6 +218,9 @@ Node stack(std::span<const Node> parts, int axis, Where where) {
         Recorder::of(part, "stack", where);
         if (!(part.shape() == first))
             refuse("stack", "shapes " + to_string(first) + " and " + to_string(part.shape()) + " differ", {first, part.shape()}, where);
+        if (part.dtype() != parts[0].dtype())
+            throw DTypeError(std::string("dtypes ") + to_string(parts[0].dtype()) + " and " + to_string(part.dtype()) +
+                                 " differ; cast one of them", {"stack", {first, first}, {}, where});
         rows.push_back(reshape({part, where}, wide));
     }
     return concatenate(rows, int(at), where);
@@ -225,7 +231,12 @@ Node stack(std::initializer_list<Node> parts, int axis, Where where) {
 }
 
 Node pad(Operand x, const Shape& before, const Shape& after, double value) {
-    node_of(x, "pad");
+    const DType dtype = node_of(x, "pad").dtype();
+    const bool integer = std::trunc(value) == value && std::abs(value) < 9.2e18;
+    const bool fits = is_floating(dtype) || (dtype == DType::int64 ? integer : value == 0 || value == 1);
+    if (!fits)
+        throw DTypeError("value " + std::to_string(value) + " is no " + to_string(dtype),
+                         {"pad", {x.node().shape()}, {}, x.where()});
     return bind(Op::pad, {x}, {{"before", before}, {"after", after}, {"value", value}});
 }
 
@@ -252,6 +263,13 @@ Shape common_batch(const Shape& x, const Shape& y, Where where) {
     return batch;
 }
 
+/// The four possible settings, made once: a matmul allocates nothing for them.
+const Attributes& matmul_attributes(Transposed t) {
+    static const auto of = [](bool x, bool y) { return Attributes{{"transpose_x", x}, {"transpose_y", y}}; };
+    static const Attributes all[] = {{}, of(true, false), of(false, true), of(true, true)};
+    return all[int(t.x) + 2 * int(t.y)];
+}
+
 }  // namespace
 
 Node matmul(Operand x, Operand y, Transposed transposed) {
@@ -276,9 +294,7 @@ Node matmul(Operand x, Operand y, Transposed transposed) {
         a = with_batch(x, a, batch);
         b = with_batch(y, b, batch);
     }
-    const Attributes flags = transposed.x || transposed.y
-        ? Attributes{{"transpose_x", transposed.x}, {"transpose_y", transposed.y}}
-        : Attributes();
+    const Attributes& flags = matmul_attributes(transposed);
     Node z = bind(Op::matmul, {{a, where}, {b, where}}, flags);
     if (!row && !column) return z;
     Shape shape;

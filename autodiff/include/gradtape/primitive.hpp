@@ -151,7 +151,7 @@ struct Primitive {
 };
 
 /// Records a primitive of the user's: checks, computes, returns the result's node. `primitive` must outlive every
-/// program that uses it (make it a static constant).
+/// program that uses it (make it a static constant). Write `gradtape::apply`: std::apply may be nearer otherwise.
 Node apply(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes = {},
            Where where = Where::here());
 Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes = {},

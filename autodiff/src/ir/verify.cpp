@@ -24,6 +24,11 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
         types.push_back(&instructions[operand].type);
     }
     if (primitive.leaf) return;
+    const Type* deciding = primitive.elementwise ? types[primitive.loop_operand] : nullptr;
+    for (std::size_t k = 0; deciding && k < types.size(); ++k)
+        if (!(types[k]->shape == deciding->shape) || (k > primitive.loop_operand && types[k]->dtype != deciding->dtype))
+            broken(instruction, index, "has operands of types " + to_string(*types[k]) + " and " + to_string(*deciding) +
+                                           "; elementwise operands need one shape and dtype");
     const Type type = primitive.shape({types, instruction.attributes, primitive.name, instruction.where});
     if (!(type == instruction.type))
         broken(instruction, index, "is typed " + to_string(instruction.type) + "; its rule says " + to_string(type));

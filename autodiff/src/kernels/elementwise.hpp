@@ -30,23 +30,46 @@ void simd_loop(std::size_t count, const Stream* in, void* out) {
     }
 }
 
+/// An operand's elements, or the one value of a repeated operand: known outside of the loop, so that it vectorises.
+template <class T>
+struct Elements {
+    const T* data;
+    T operator[](std::size_t i) const { return data[i]; }
+};
+template <class T>
+struct OneValue {
+    T value;
+    T operator[](std::size_t) const { return value; }
+};
+
+template <const auto& kernel, class To, class... Reader>
+void loop_over(std::size_t count, To* z, Reader... x) {
+    // Operands and result are either disjoint or the same elements: nothing is carried from one to the next.
+#pragma GCC ivdep
+    for (std::size_t i = 0; i < count; ++i) z[i] = To(kernel(x[i]...));
+}
+
+/// Settles the operands' readers one after the other; From are the types of those not settled yet.
+template <const auto& kernel, class To, class First, class... From, class... Reader>
+void settle(std::size_t count, const Stream* in, To* z, Reader... settled) {
+    const Stream& stream = in[sizeof...(Reader)];
+    const First* data = static_cast<const First*>(stream.data);
+    const auto next = [&](auto reader) {
+        if constexpr (sizeof...(From) == 0)
+            loop_over<kernel>(count, z, settled..., reader);
+        else
+            settle<kernel, To, From...>(count, in, z, settled..., reader);
+    };
+    if (stream.step == 1)
+        next(Elements<First>{data});
+    else
+        next(OneValue<First>{*data});
+}
+
 /// The same one element at a time, for kernels that are exact or call the C library; the compiler vectorises the former.
-/// From: the operands' types in turn; the last serves the rest.
 template <const auto& kernel, class To, class... From>
 void scalar_loop(std::size_t count, const Stream* in, void* out) {
-    To* z = static_cast<To*>(out);
-    const auto run = [&]<std::size_t... k>(std::index_sequence<k...>) {
-        const bool whole = (... && (in[k].step == 1));
-        // Operands and result are either disjoint or the same elements: nothing is carried from one to the next.
-        if (whole)
-#pragma GCC ivdep
-            for (std::size_t i = 0; i < count; ++i) z[i] = To(kernel(static_cast<const From*>(in[k].data)[i]...));
-        else
-#pragma GCC ivdep
-            for (std::size_t i = 0; i < count; ++i)
-                z[i] = To(kernel(static_cast<const From*>(in[k].data)[i * in[k].step]...));
-    };
-    run(std::index_sequence_for<From...>());
+    settle<kernel, To, From...>(count, in, static_cast<To*>(out));
 }
 
 }  // namespace

@@ -9,8 +9,9 @@ namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
 Transposed flags(const Attributes& attributes) {
-    if (attributes.list().empty()) return {};
-    return {attributes.get<bool>("transpose_x"), attributes.get<bool>("transpose_y")};
+    const auto list = attributes.list();
+    if (list.empty()) return {};
+    return {std::get<bool>(list[0].value), std::get<bool>(list[1].value)};
 }
 
 struct Sizes {

@@ -112,7 +112,8 @@ GRADTAPE_BY_FLOATING_DTYPE(prepare_log_softmax, log_softmax)
 
 /// A reduced value brought back to the shape it was reduced from.
 Node spread(const Operands& x, Node reduced) {
-    const Shape& shape = x[0].shape();
+    const Shape shape = x[0].shape();
+    if (reduced.shape().rank() == 0) return gradtape::broadcast_to(reduced, shape);
     return gradtape::broadcast_to(gradtape::reshape(reduced, reduced_shape(shape, axes_of(x.attributes), true)), shape);
 }
 

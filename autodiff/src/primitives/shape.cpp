@@ -190,7 +190,9 @@ GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
             call.refuse("one width per axis of shape " + to_string(type.shape) + " is needed, before and after; got " +
                         std::to_string(before.size()) + " and " + std::to_string(after.size()));
         for (std::size_t i = 0; i < type.shape.rank(); ++i) {
-            if (before[i] < 0 || after[i] < 0) call.refuse("negative width; slice instead", int(i));
+            if (before[i] < 0 || after[i] < 0)
+                call.refuse("negative width around axis " + std::to_string(i) + " of shape " + to_string(call[0].shape) +
+                                "; slice instead", int(i));
             type.shape[i] += before[i] + after[i];
         }
         return type;

@@ -38,7 +38,21 @@ Recorder& common_recorder(const Call& call) {
 /// NumPy's rule for one axis: the extent both broadcast to, or −1.
 std::int64_t common_extent(std::int64_t a, std::int64_t b) { return a == b || b == 1 ? a : a == 1 ? b : -1; }
 
+/// Before anything is broadcast, so that a refused call leaves nothing on the tape.
+void check_dtypes(const Call& call, const Recorder& recorder) {
+    std::optional<DType> first;
+    for (std::size_t k = call.primitive.loop_operand; k < call.operands.size(); ++k) {
+        if (call.operands[k].is_number()) continue;
+        const DType dtype = recorder.at(call.operands[k].node().index()).type.dtype;
+        if (first && *first != dtype)
+            throw DTypeError(std::string("dtypes ") + to_string(*first) + " and " + to_string(dtype) +
+                                 " differ; cast one of them", call.facts());
+        first = dtype;
+    }
+}
+
 Shape common_shape(const Call& call, const Recorder& recorder) {
+    check_dtypes(call, recorder);
     Shape common;
     for (const Operand& x : call.operands) {
         if (x.is_number()) continue;

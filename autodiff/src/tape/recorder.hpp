@@ -26,7 +26,11 @@ public:
     static bool same_recording(const Node& a, const Node& b) noexcept {
         return a.recorder_ == b.recorder_ && a.generation_ == b.generation_;
     }
-    static Recorder& in(const Tape& tape) noexcept { return *tape.recorder_; }
+    /// TapeError for a tape that was moved from.
+    static Recorder& in(const Tape& tape) {
+        if (!tape.recorder_) [[unlikely]] throw TapeError("this tape was moved from", {"tape", {}, {}, {}});
+        return *tape.recorder_;
+    }
 
     Node node(Index index) noexcept { return {this, index, generation_}; }
     std::span<const Instruction> instructions() const noexcept { return instructions_; }

@@ -11,24 +11,26 @@ Tape::~Tape() = default;
 Tape::Tape(Tape&&) noexcept = default;
 Tape& Tape::operator=(Tape&&) noexcept = default;
 
-Node Tape::input(const Tensor& value, Where where) { return recorder_->leaf(Op::input, value, where); }
-Node Tape::parameter(const Tensor& value, Where where) { return recorder_->leaf(Op::parameter, value, where); }
-Node Tape::input(const Type& type, Where where) { return recorder_->leaf(Op::input, type, where); }
-Node Tape::parameter(const Type& type, Where where) { return recorder_->leaf(Op::parameter, type, where); }
-Node Tape::constant(const Tensor& value, Where where) { return recorder_->leaf(Op::constant, value, where); }
+Node Tape::input(const Tensor& value, Where where) { return Recorder::in(*this).leaf(Op::input, value, where); }
+Node Tape::parameter(const Tensor& value, Where where) { return Recorder::in(*this).leaf(Op::parameter, value, where); }
+Node Tape::input(const Type& type, Where where) { return Recorder::in(*this).leaf(Op::input, type, where); }
+Node Tape::parameter(const Type& type, Where where) { return Recorder::in(*this).leaf(Op::parameter, type, where); }
+Node Tape::constant(const Tensor& value, Where where) { return Recorder::in(*this).leaf(Op::constant, value, where); }
 
 Node Tape::full(const Shape& shape, double value, DType dtype, Where where) {
     for (std::size_t i = 0; i < shape.rank(); ++i)
         if (shape[i] < 0)
             throw ShapeError("negative extent in shape " + to_string(shape), {"full", {shape}, int(i), where});
-    return recorder_->number({dtype, shape}, value, where);
+    return Recorder::in(*this).number({dtype, shape}, value, where);
 }
 
-void Tape::guard_reads(bool on) noexcept { recorder_->guard_reads(on); }
+void Tape::guard_reads(bool on) noexcept {
+    if (recorder_) recorder_->guard_reads(on);
+}
 
-std::size_t Tape::size() const noexcept { return recorder_->size(); }
-void Tape::clear() { recorder_->clear(); }
-std::size_t Tape::bytes() const noexcept { return recorder_->bytes(); }
+std::size_t Tape::size() const noexcept { return recorder_ ? recorder_->size() : 0; }
+void Tape::clear() { Recorder::in(*this).clear(); }
+std::size_t Tape::bytes() const noexcept { return recorder_ ? recorder_->bytes() : 0; }
 
 Type Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
 Tensor Node::value() const { return Recorder::of(*this, "value", {}).value(index_); }
@@ -43,7 +45,7 @@ double Node::item(Where where) const {
 }
 
 bool Node::on(const Tape& tape) const noexcept {
-    return recorder_ == &Recorder::in(tape) && Recorder::is_current(*this);
+    return recorder_ && recorder_ == tape.recorder_.get() && Recorder::is_current(*this);
 }
 
 Node sibling_parameter(Node x, const Tensor& value, Where where) {

@@ -108,8 +108,10 @@ CheckResult check_gradient(const Function& function, std::span<const Tensor> at,
             throw DTypeError(std::string("points must be float64, not ") + to_string(tensor.dtype()),
                              {"check_gradient", {tensor.shape()}, {}, {}});
     if (at.empty()) throw ValueError("needs at least one point", {"check_gradient", {}, {}, {}});
+    if (options.order < 1 || options.order > 2 || !(options.step > 0))
+        throw ValueError("needs order 1 or 2 and a positive step", {"check_gradient", {}, {}, {}});
     CheckResult result;
-    for (int order = 1; order <= std::clamp(options.order, 1, 2); ++order) {
+    for (int order = 1; order <= options.order; ++order) {
         const Probe probe(function, at, order, options.seed);
         const Scalar exact = probe(at, true);
         for (std::size_t k = 0; k < at.size(); ++k) {

@@ -101,6 +101,13 @@ Node jvp(Node y, Node wrt, Node tangent, Where where) {
     return jvp(std::span(&y, 1), std::span(&wrt, 1), std::span(&tangent, 1), where)[0];
 }
 
-Node hvp(Node y, Node wrt, Node v, Where where) { return jvp(grad(y, wrt, where), wrt, v, where); }
+Node hvp(Node y, Node wrt, Node v, Where where) {
+    const Type type = Recorder::of(y, "hvp", where).at(y.index()).type;
+    if (type.shape.elements() != 1)
+        throw ShapeError("needs a y of one element, not shape " + to_string(type.shape) + "; reduce first",
+                         {"hvp", {type.shape}, {}, where});
+    check_partner("hvp", v, wrt, where);
+    return jvp(grad(y, wrt, where), wrt, v, where);
+}
 
 }  // namespace gradtape
