@@ -1,12 +1,16 @@
 // Random programs, however compiled, give the bits of plain evaluation; a program that does not is printed at its smallest.
 #include "support/awkward_program.hpp"
 #include "support/random_program.hpp"
-#include "support/replay_check.hpp"
+#include "support/replay_program.hpp"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 
 namespace gradtape::test {
 namespace {
+
+// Each program is compiled into many arenas: keep their pages instead of fetching new ones from the system each time.
+const bool pages_kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) && mallopt(M_TRIM_THRESHOLD, 1 << 30);
 
 using Body = Program::Body;
 
@@ -40,9 +44,47 @@ Case awkward(std::uint64_t seed) {
     return its;
 }
 
-TEST_CASE("replay: random programs of awkward values and dtypes, with guards and updates") {
-    check(0, 4000, awkward);
+/// Program `seed` of the other tests' generator, its leaves now inputs, now parameters, with first and second derivatives.
+Case smooth(std::uint64_t seed, DType dtype) {
+    Case its;
+    Tape tape;
+    Random random(seed + 7);
+    std::vector<Node> x;
+    for (const Shape& shape : leaf_shapes(seed)) {
+        Leaves& leaves = its.recorded;
+        auto& recorded = x.size() % 2 ? leaves.inputs : leaves.parameters;
+        auto& fresh = x.size() % 2 ? its.fresh.inputs : its.fresh.parameters;
+        recorded.push_back(random.tensor(shape, -1.5, 1.5, dtype));
+        fresh.push_back(random.tensor(shape, -1.5, 1.5, dtype));
+        x.push_back(x.size() % 2 ? tape.input(recorded.back()) : tape.parameter(recorded.back()));
+    }
+    std::vector<Node> outputs = {run_program<TapeEngine>(seed, x)};
+    for (Node g : grad(outputs[0], x)) outputs.push_back(g);
+    if (seed % 3 == 0)
+        for (Node g : grad(sum(square(outputs[1])), x)) outputs.push_back(g);
+    const Node next = x[0] - 0.1 * outputs[1];
+    its.body = Program(tape, outputs).body();
+    if (seed % 2 == 0) its.body.updates.push_back({x[0].index(), next.index()});
+    return its;
 }
+
+// Under sanitizers a tenth of them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t share = 10;
+#else
+constexpr std::uint64_t share = 1;
+#endif
+
+TEST_CASE("replay: random programs of awkward values and dtypes, with guards and updates") {
+    check(0, 4500 / share, awkward);
+}
+TEST_CASE("replay: random programs and their derivatives, double") {
+    check(0, 3000 / share, [](std::uint64_t seed) { return smooth(seed, DType::float64); });
+}
+TEST_CASE("replay: random programs and their derivatives, float") {
+    check(20000, 20000 + 2000 / share, [](std::uint64_t seed) { return smooth(seed, DType::float32); });
+}
+TEST_CASE("replay: random programs over many blocks, with updates from updates") { check(0, 500 / share, replay_program); }
 
 }  // namespace
 }  // namespace gradtape::test

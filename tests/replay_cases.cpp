@@ -1,0 +1,114 @@
+// Small programs that once compiled wrongly, or nearly; and the shrinker, on a complaint whose smallest program is known.
+#include "support/pass_check.hpp"
+#include "support/replay_program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+namespace gradtape::test {
+namespace {
+
+/// The case of a function of inputs; fresh leaves are the recorded ones plus 0.25.
+Case of(const std::function<std::vector<Node>(Tape&, std::span<const Node>)>& function, const std::vector<Tensor>& inputs) {
+    Case its;
+    Tape tape;
+    std::vector<Node> x;
+    for (const Tensor& input : inputs) {
+        its.recorded.inputs.push_back(input);
+        its.fresh.inputs.push_back((tape.constant(input) + 0.25).value());
+        x.push_back(tape.input(input));
+    }
+    const std::vector<Node> outputs = function(tape, x);
+    its.body = Program(tape, outputs).body();
+    return its;
+}
+
+Tensor ramp(const Shape& shape) { return Random(1).tensor(shape, -1, 1); }
+
+TEST_CASE("replay: a broadcast of a broadcast is written out before it is read") {
+    // The product is of the size of tanh's group, which comes before the first broadcast.
+    const Case its = of(
+        [](Tape&, std::span<const Node> x) {
+            const Node early = tanh(x[0]);
+            const Node row = broadcast_to(x[1], {2});
+            return std::vector<Node>{early, x[2] * broadcast_to(row, {5, 2})};
+        },
+        {ramp({5, 2, 1}), Tensor(0.5), ramp({5, 2})});
+    CHECK(check_replay(its) == "");
+}
+
+TEST_CASE("replay: a broadcast through a reshape of a broadcast is kept as long as it is read") {
+    const Case its = of(
+        [](Tape&, std::span<const Node> x) {
+            const Node row = reshape(broadcast_to(x[0], {1, 40}), {40});
+            Node y = x[1];
+            for (int i = 0; i < 6; ++i) y = sum(y * broadcast_to(row, {30, 40}), Axes(0)) + x[1];
+            return std::vector<Node>{y};
+        },
+        {Tensor(0.5), ramp({30, 40})});
+    CHECK(check_replay(its) == "");
+}
+
+TEST_CASE("replay: an empty product is zero") {
+    for (DType dtype : floating) {
+        const Case its = of(
+            [](Tape&, std::span<const Node> x) {
+                return std::vector<Node>{matmul(x[0], x[1]), matmul(x[1], x[0]), matmul(x[0], x[2]), matmul(x[0], x[0], {.y = true})};
+            },
+            {Tensor::zeros({3, 0}, dtype), Tensor::zeros({0, 3}, dtype), Tensor::zeros({0, 1}, dtype)});
+        CHECK(check_replay(its) == "");
+    }
+}
+
+TEST_CASE("replay: a value read at its own place and as a row in one group") {
+    const Case its = of(
+        [](Tape&, std::span<const Node> x) {
+            const Node a = sum(x[0], Axes(0));             // (60)
+            const Node b = tanh(a) * 2.0;                  // may not take a's place: a is a row below
+            return std::vector<Node>{b, sin(x[0] * a) + b, a - b};
+        },
+        {ramp({30, 60})});
+    CHECK(check_replay(its) == "");
+}
+
+TEST_CASE("replay: sizes of elements change within a group over several blocks") {
+    const Case its = of(
+        [](Tape&, std::span<const Node> x) {
+            const Node narrow = cast(x[0], DType::float32) * 0.5f;
+            const Node positive = greater(narrow, 0.0), whole = cast(x[0] * 8.0, DType::int64);
+            const Node back = where(positive, cast(narrow, DType::float64), cast(whole, DType::float64));
+            return std::vector<Node>{back, sum(back * x[0]), cast(positive, DType::int64) + whole, narrow};
+        },
+        {ramp({4097})});
+    CHECK(check_replay(its) == "");
+}
+
+TEST_CASE("replay: the shrinker finds the smallest program with a complaint") {
+    // The complaint: a tanh of something that is a sum.
+    const Complaint complaint = [](const Case& its) -> std::string {
+        if (!check_replay(its, option_sets()[0]).empty()) return "";  // every candidate is a valid program
+        for (const auto& instruction : its.body.instructions)
+            if (std::string_view("tanh") == instruction.primitive->name &&
+                std::string_view("sum") == its.body.instructions[instruction.operands[0]].primitive->name)
+                return "tanh of a sum";
+        return "";
+    };
+    int found = 0;
+    for (std::uint64_t seed = 0; seed < 400 && found < 3; ++seed) {
+        Case its = replay_program(seed);
+        if (complaint(its).empty() || its.body.instructions.size() < 20) continue;
+        ++found;
+        const Case small = shrunk(its, complaint);
+        INFO(report(small, complaint(small)));
+        CHECK(complaint(small) == "tanh of a sum");
+        CHECK(small.body.instructions.size() == 3);  // input, sum, tanh
+        CHECK(small.body.outputs.empty());
+        CHECK(small.body.updates.empty());
+        CHECK(broken_rule(small.body) == "");
+    }
+    CHECK(found == 3);
+}
+
+}  // namespace
+}  // namespace gradtape::test

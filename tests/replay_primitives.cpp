@@ -1,0 +1,82 @@
+// Every primitive, alone and among others, replays to the bits of plain evaluation, however it is compiled.
+#include "support/replay_check.hpp"
+#include "support/samples.hpp"
+
+#include <doctest/doctest.h>
+
+namespace gradtape::test {
+namespace {
+
+const DType dtypes[] = {DType::float64, DType::float32, DType::int64, DType::boolean};
+
+/// How a primitive is met: its operands and result as they are, or between elementwise neighbours that may be fused with
+/// it; all operands inputs, or one of them a constant.
+struct Setting {
+    bool neighbours;
+    int constant;  ///< operand; −1: none
+};
+
+/// x · 1 with a 1 that no pass knows: the same bits from an elementwise instruction.
+Node neighbour(Node x, Node one) {
+    return x.dtype() == DType::boolean ? logical_and(x, cast(one, DType::boolean)) : x * cast(one, x.dtype());
+}
+
+Case make_case(const Primitive& primitive, const Sample& sample, DType dtype, const Setting& setting, Random& random) {
+    Case its;
+    Tape tape;
+    const auto input = [&](const Tensor& recorded, const Tensor& fresh) {
+        its.recorded.inputs.push_back(recorded);
+        its.fresh.inputs.push_back(fresh);
+        return tape.input(recorded);
+    };
+    const Node one = input(Tensor(1.0), Tensor(1.0));
+    const auto recorded = sample_operands(primitive, sample, dtype, random);
+    const auto fresh = sample_operands(primitive, sample, dtype, random);
+    std::vector<Node> x;
+    for (std::size_t k = 0; k < recorded.size(); ++k) {
+        x.push_back(int(k) == setting.constant ? tape.constant(recorded[k]) : input(recorded[k], fresh[k]));
+        if (setting.neighbours) x.back() = neighbour(x.back(), one);
+    }
+    const Attributes attributes = primitive.effect ? Attributes{{"expected", 0.0}} : sample.attributes;
+    Node z = apply(primitive, x, attributes);
+    std::vector<Node> outputs = {z};
+    if (setting.neighbours) outputs.push_back(neighbour(z, one));
+    if (primitive.differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
+        outputs.push_back(grad(sum(setting.neighbours ? outputs.back() : z), x.back()));
+    its.body = Program(tape, outputs).body();
+    settle_guards(its.body, its.recorded);
+    return its;
+}
+
+std::vector<Sample> with_long_ones(const Primitive& primitive) {
+    std::vector<Sample> result = samples(primitive);
+    if (primitive.elementwise)
+        for (const Shape& shape : {Shape{1023}, Shape{1025}, Shape{50, 50}, Shape{4097}})
+            result.push_back({std::vector<Shape>(std::size_t(primitive.arity), shape), result.front().attributes});
+    return result;
+}
+
+TEST_CASE("replay: every primitive, alone and between neighbours, on inputs and on constants") {
+    for (const Primitive* primitive : operations()) {
+        CAPTURE(primitive->name);
+        Random random(std::hash<std::string_view>()(primitive->name));
+        int checked = 0;
+        for (const Sample& sample : with_long_ones(*primitive))
+            for (DType dtype : dtypes)
+                for (const Setting& setting : {Setting{false, -1}, Setting{true, -1}, Setting{true, 0}}) {
+                    Case its;
+                    try {
+                        its = make_case(*primitive, sample, dtype, setting, random);
+                    } catch (const DTypeError&) {
+                        continue;  // not one of the primitive's dtypes
+                    }
+                    const std::string wrong = check_replay(its);
+                    if (!wrong.empty()) FAIL_CHECK(report(its, wrong));
+                    ++checked;
+                }
+        CHECK(checked > 0);
+    }
+}
+
+}  // namespace
+}  // namespace gradtape::test
