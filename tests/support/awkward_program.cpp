@@ -138,6 +138,10 @@ private:
         const Operand y = partner(x);
         const bool swap = random_.chance(0.4);
         const Operand a = swap ? y : Operand(x), b = swap ? Operand(x) : y;
+        if (random_.chance(0.2)) keep(combined(which, b, a));  // both ways round
+        return combined(which, a, b);
+    }
+    static Node combined(int which, Operand a, Operand b) {
         switch (which) {
             case 0: return add(a, b);
             case 1: return subtract(a, b);
@@ -146,7 +150,7 @@ private:
             case 4: return maximum(a, b);
             case 5: return minimum(a, b);
             case 6: return multiply_no_nan(a, b);
-            default: return random_.chance(0.5) ? power(a, b) : multiply(a, b);
+            default: return power(a, b);
         }
     }
     Node number_like() {

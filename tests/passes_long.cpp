@@ -1,0 +1,104 @@
+// Programs of a million instructions: every pass in linear time and on a small stack.
+#include "support/pass_check.hpp"
+#include "support/small_stack.hpp"
+
+#include "ir/verify.hpp"
+#include "tape/evaluate.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+namespace gradtape::test {
+namespace {
+
+/// About `size` instructions: a chain of one kind, from an input, a parameter and a constant.
+using Chain = Node (*)(Node x, Node p, Node c, int size);
+struct NamedChain {
+    const char* name;
+    Chain record;
+};
+
+const NamedChain chains[] = {
+    {"products", [](Node x, Node p, Node, int size) {
+         for (int i = 0; i < size; ++i) x = x * p;
+         return x;
+     }},
+    {"constants", [](Node x, Node, Node c, int size) {
+         for (int i = 0; i < size; ++i) c = c * 0.999999;
+         return x + c;
+     }},
+    {"reshapes and negations", [](Node x, Node, Node, int size) {
+         for (int i = 0; i < size / 4; ++i) x = reshape(-(-reshape(x, {2, 1})), {1, 2});
+         return x;
+     }},
+    {"equals", [](Node x, Node p, Node, int size) {
+         Node y = x;
+         for (int i = 0; i < size / 2; ++i) y = y + x * p;
+         return y;
+     }},
+    {"different constants", [](Node x, Node, Node, int size) {
+         for (int i = 0; i < size / 2; ++i) x = x + double(i);
+         return x;
+     }},
+    {"fan-out and fan-in", [](Node x, Node p, Node, int size) {
+         std::vector<Node> parts;
+         for (int i = 0; i < size; ++i) parts.push_back(i % 2 ? x * p : x);
+         return concatenate(parts, 0);
+     }},
+    {"identities", [](Node x, Node, Node, int size) {
+         for (int i = 0; i < size / 2; ++i) x = stop_gradient(x * 1.0);
+         return x;
+     }},
+};
+
+Body long_program(Chain chain, int size) {
+    Tape tape;
+    const Node x = tape.input(Tensor{0.5, 0.25}), p = tape.parameter(Tensor{1.0, 0.999999});
+    const Node c = tape.constant(Tensor{2.0, 3.0});
+    return Program(tape, {chain(x, p, c, size)}).body();
+}
+
+double seconds(const NamedPass& pass, const Body& body) {
+    const auto start = std::chrono::steady_clock::now();
+    const Body after = pass.run(body);
+    const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    CHECK(after.outputs.size() == 1);
+    return taken;
+}
+
+TEST_CASE("passes: a million instructions, on a small stack, keep every bit") {
+    const std::vector<Tensor> inputs = {Tensor{0.75, -0.5}}, parameters = {Tensor{1.0000001, 0.9999998}};
+    for (const NamedChain& chain : chains) {
+        CAPTURE(std::string(chain.name));
+        std::string wrong;
+        on_a_small_stack([&] {
+            const Body body = long_program(chain.record, 1000000);
+            const std::vector<Tensor> expected = detail::evaluate(body, inputs, parameters);
+            for (const NamedPass& pass : passes().first(4)) {  // each alone
+                const Body after = pass.run(body);
+                detail::verify(after.instructions, after.outputs);
+            }
+            const Body after = passes().back().run(body);
+            wrong = different(expected, detail::evaluate(after, inputs, parameters));
+        });
+        CHECK(wrong == "");
+    }
+}
+
+TEST_CASE("passes: time is linear in the length of the program") {
+    for (const NamedChain& chain : chains) {
+        CAPTURE(std::string(chain.name));
+        const Body small = long_program(chain.record, 20000), large = long_program(chain.record, 400000);
+        for (const NamedPass& pass : passes().first(4)) {
+            CAPTURE(std::string(pass.name));
+            double least = 1e9;  // the best of several, since other programs run on the machine
+            for (int i = 0; i < 5; ++i) least = std::min(least, seconds(pass, small));
+            const double once = std::min(seconds(pass, large), seconds(pass, large));
+            CHECK(once < 20 * 10 * least + 0.05);  // linear is 20 times as long, quadratic 400 times
+        }
+    }
+}
+
+}  // namespace
+}  // namespace gradtape::test
