@@ -1,6 +1,8 @@
 // The functional form: recorded per input types, recorded again when a guard fails.
 #include <gradtape/compile.hpp>
 
+#include "../tape/recorder.hpp"
+
 #include <algorithm>
 
 namespace gradtape {
@@ -16,6 +18,14 @@ std::vector<Type> types_of(std::span<const Tensor> inputs) {
     std::vector<Type> types;
     for (const Tensor& input : inputs) types.push_back(input.type());
     return types;
+}
+
+/// A parameter's value would stay what it was at the first call, whatever became of it since.
+void refuse_parameters(const Tape& tape) {
+    for (const detail::Instruction& instruction : detail::Recorder::in(tape).instructions())
+        if (instruction.primitive == &detail::primitive(detail::Op::parameter))
+            throw ValueError("a parameter within a function would keep its present value in every replay; make it an input",
+                             {"compile", {instruction.type.shape}, {}, instruction.where});
 }
 
 }  // namespace
@@ -34,6 +44,7 @@ struct CompiledFunction::State {
         std::vector<Node> leaves;
         for (const Tensor& input : inputs) leaves.push_back(tape.input(input));
         const std::vector<Node> outputs = function(leaves);
+        refuse_parameters(tape);
         Compiled compiled = compile(tape, outputs, {}, options);
         if (recent.size() >= cache) recent.erase(recent.begin());
         Replay replay(compiled);
@@ -61,6 +72,10 @@ struct CompiledFunction::State {
     }
 
     static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs) {
+        struct Release {
+            Replay& replay;
+            ~Release() { replay.release(); }
+        } when_done{recording.replay};  // the inputs' owners may write them again
         for (std::size_t i = 0; i < inputs.size(); ++i) recording.replay.set_input(i, inputs[i]);
         recording.replay.run();
         std::vector<Tensor> outputs;
@@ -70,7 +85,9 @@ struct CompiledFunction::State {
 };
 
 CompiledFunction::CompiledFunction(Function function, const CompileOptions& options, std::size_t cache)
-    : state_(new State{std::move(function), options, std::max<std::size_t>(1, cache), {}, 0, {}}) {}
+    : state_(new State{std::move(function), options, std::max<std::size_t>(1, cache), {}, 0, {}}) {
+    state_->options.keep_values = false;
+}
 CompiledFunction::~CompiledFunction() = default;
 CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
 CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;

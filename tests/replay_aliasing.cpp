@@ -1,0 +1,247 @@
+// Tensors that share memory with a replay: inputs, outputs and parameters keep their values, or are computed from them.
+#include "support/tensors.hpp"
+
+#include <gradtape/compile.hpp>
+
+#include <doctest/doctest.h>
+
+namespace gradtape::test {
+namespace {
+
+Tensor vec(std::initializer_list<double> x) { return make(x); }
+
+/// Every way to compile that the memory plan depends on.
+std::vector<CompileOptions> plans() {
+    std::vector<CompileOptions> result(4);
+    result[1].debug = true;
+    result[2].fuse = false;
+    result[3].fuse = result[3].reuse = false;
+    return result;
+}
+
+TEST_CASE("replay: one tensor as two inputs and as a parameter") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), y = tape.input(vec({3, 4})), p = tape.parameter(vec({5, 6}));
+        Replay replay(compile(tape, {x - 2 * y}, {{p, p + x * y}}, options));
+        const Tensor same = vec({7, 8});
+        replay.set_input(0, same);
+        replay.set_input(1, same);
+        replay.set_parameter(0, same);
+        replay.run();
+        CHECK(values(replay.output(0)) == std::vector<double>{-7, -8});
+        CHECK(values(replay.parameter(0)) == std::vector<double>{56, 72});
+        CHECK(values(same) == std::vector<double>{7, 8});
+    }
+}
+
+TEST_CASE("replay: an output fed back as an input") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2, 3}));
+        const Node next = x * 2 + sum(x);
+        Replay replay(compile(tape, {next, x * x}, {}, options));
+        std::vector<double> expected = {1, 2, 3};
+        for (int i = 0; i < 5; ++i) {
+            replay.run();
+            const double total = expected[0] + expected[1] + expected[2];
+            for (double& e : expected) e = e * 2 + total;
+            CHECK(values(replay.output(0)) == expected);
+            replay.set_input(0, replay.output(0));
+        }
+    }
+}
+
+TEST_CASE("replay: outputs and parameters swap memory with inputs, and with each other") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4}));
+        Replay replay(compile(tape, {x + p, x * p}, {{p, x - p}}, options));
+        std::vector<double> a = {1, 2}, b = {3, 4};
+        for (int i = 0; i < 6; ++i) {
+            replay.run();
+            std::vector<double> both(2), product(2), difference(2);
+            for (int k = 0; k < 2; ++k) both[k] = a[k] + b[k], product[k] = a[k] * b[k], difference[k] = a[k] - b[k];
+            CHECK(values(replay.output(0)) == both);
+            CHECK(values(replay.output(1)) == product);
+            CHECK(values(replay.parameter(0)) == difference);
+            a = difference, b = product;
+            replay.set_input(0, replay.parameter(0));   // the input is the parameter's memory
+            replay.set_parameter(0, replay.output(1));  // and the parameter an output's
+        }
+    }
+}
+
+TEST_CASE("replay: results that were taken out keep their values") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4}));
+        Replay replay(compile(tape, {x * p, reshape(x, {1, 2}), p}, {{p, p + 1}}, options));
+        std::vector<std::vector<Tensor>> kept;
+        for (int i = 0; i < 5; ++i) {
+            replay.set_input(0, vec({double(i), double(i + 1)}));
+            replay.run();
+            kept.push_back({replay.output(0), replay.output(1), replay.output(2), replay.parameter(0)});
+        }
+        for (int i = 0; i < 5; ++i) {
+            CHECK(values(kept[i][0]) == std::vector<double>{double(i * (3 + i)), double((i + 1) * (4 + i))});
+            CHECK(values(kept[i][1]) == std::vector<double>{double(i), double(i + 1)});
+            CHECK(values(kept[i][2]) == std::vector<double>{3.0 + i, 4.0 + i});
+            CHECK(values(kept[i][3]) == std::vector<double>{4.0 + i, 5.0 + i});
+        }
+    }
+}
+
+TEST_CASE("replay: results outlive the replay, the program and the tape") {
+    Tensor output, parameter;
+    {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4}));
+        Replay replay(compile(tape, {x * p}, {{p, p + x}}));
+        tape.clear();
+        replay.run();
+        output = replay.output(0);
+        parameter = replay.parameter(0);
+    }
+    CHECK(values(output) == std::vector<double>{3, 8});
+    CHECK(values(parameter) == std::vector<double>{4, 6});
+}
+
+TEST_CASE("replay: the recorded tensors and other replays are not written to") {
+    Tape tape;
+    const Tensor start = vec({3, 4});
+    const Node p = tape.parameter(start);
+    const Compiled compiled = compile(tape, {p * 2}, {{p, p * 10}});
+    Replay one(compiled), two(compiled);
+    one.run();
+    one.run();
+    two.run();
+    CHECK(values(start) == std::vector<double>{3, 4});
+    CHECK(values(p) == std::vector<double>{3, 4});
+    CHECK(values(one.parameter(0)) == std::vector<double>{300, 400});
+    CHECK(values(two.parameter(0)) == std::vector<double>{30, 40});
+    Replay moved = std::move(one);
+    moved.run();
+    CHECK(values(moved.parameter(0)) == std::vector<double>{3000, 4000});
+    two = std::move(moved);
+    CHECK(values(two.parameter(0)) == std::vector<double>{3000, 4000});
+}
+
+TEST_CASE("replay: parameters that take each other's values") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node p = tape.parameter(vec({1, 2})), q = tape.parameter(vec({3, 4})), r = tape.parameter(vec({5, 6}));
+        SUBCASE("swapped") {
+            Replay replay(compile(tape, {p - q}, {{p, q}, {q, p}}, options));
+            for (int i = 0; i < 3; ++i) {
+                replay.run();
+                CHECK(values(replay.output(0)) == (i % 2 ? std::vector<double>{2, 2} : std::vector<double>{-2, -2}));
+                CHECK(values(replay.parameter(i % 2 ? 0 : 1)) == std::vector<double>{1, 2});
+                CHECK(values(replay.parameter(i % 2 ? 1 : 0)) == std::vector<double>{3, 4});
+            }
+        }
+        SUBCASE("in a ring, by way of reshapes") {
+            Replay replay(compile(tape, {}, {{p, reshape(reshape(q, {2, 1}), {2})}, {q, stop_gradient(r)}, {r, p}}, options));
+            for (int i = 0; i < 3; ++i) replay.run();
+            CHECK(values(replay.parameter(0)) == std::vector<double>{1, 2});
+            CHECK(values(replay.parameter(1)) == std::vector<double>{3, 4});
+            CHECK(values(replay.parameter(2)) == std::vector<double>{5, 6});
+        }
+        SUBCASE("the old one, while it gets a new one") {
+            Replay replay(compile(tape, {p}, {{p, p + 1}, {q, p}}, options));
+            for (int i = 0; i < 3; ++i) {
+                replay.run();
+                CHECK(values(replay.output(0)) == std::vector<double>{1.0 + i, 2.0 + i});
+                CHECK(values(replay.parameter(0)) == std::vector<double>{2.0 + i, 3.0 + i});
+                CHECK(values(replay.parameter(1)) == std::vector<double>{1.0 + i, 2.0 + i});
+            }
+        }
+        SUBCASE("itself") {
+            Replay replay(compile(tape, {p + q}, {{p, p}, {q, q * 1}}, options));
+            replay.run();
+            replay.run();
+            CHECK(values(replay.output(0)) == std::vector<double>{4, 6});
+            CHECK(values(replay.parameter(0)) == std::vector<double>{1, 2});
+            CHECK(values(replay.parameter(1)) == std::vector<double>{3, 4});
+        }
+    }
+}
+
+TEST_CASE("replay: a new value that is used elsewhere too") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4})), q = tape.parameter(vec({0, 0}));
+        SUBCASE("as an output, twice, and by two parameters") {
+            const Node v = p + x;
+            Replay replay(compile(tape, {v, v, reshape(v, {1, 2})}, {{p, v}, {q, v}}, options));
+            for (int i = 1; i <= 3; ++i) {
+                replay.run();
+                const std::vector<double> now = {3.0 + i, 4.0 + 2 * i};
+                for (std::size_t k = 0; k < 3; ++k) CHECK(values(replay.output(k)) == now);
+                for (std::size_t k = 0; k < 2; ++k) CHECK(values(replay.parameter(k)) == now);
+            }
+        }
+        SUBCASE("beside the old one, computed later") {
+            const Node v = p * 2;
+            const Node late = sum(v * v) * p + matmul(reshape(v, {1, 2}), reshape(p, {2, 1}));
+            Replay replay(compile(tape, {late}, {{p, v}}, options));
+            replay.run();  // 100 p + (6·3 + 8·4)
+            CHECK(values(replay.output(0)) == std::vector<double>{350, 450});
+            CHECK(values(replay.parameter(0)) == std::vector<double>{6, 8});
+        }
+        SUBCASE("and the old one is read as a row and a sum") {
+            const Node v = p * 2;
+            const Node table = broadcast_to(p, {3, 2}) * sum(p) + v;
+            Replay replay(compile(tape, {table, v - p}, {{p, v}, {q, p - v}}, options));
+            replay.run();
+            CHECK(values(replay.output(0)) == std::vector<double>{27, 36, 27, 36, 27, 36});
+            CHECK(values(replay.output(1)) == std::vector<double>{3, 4});
+            CHECK(values(replay.parameter(1)) == std::vector<double>{-3, -4});
+        }
+        SUBCASE("it is an input, a constant, a broadcast") {
+            Replay replay(compile(tape, {}, {{p, x}, {q, broadcast_to(tape.constant(vec({9})), {2})}}, options));
+            replay.set_input(0, vec({7, 8}));
+            replay.run();
+            CHECK(values(replay.parameter(0)) == std::vector<double>{7, 8});
+            CHECK(values(replay.parameter(1)) == std::vector<double>{9, 9});
+        }
+    }
+}
+
+TEST_CASE("replay: outputs that are leaves, constants and aliases") {
+    for (const CompileOptions& options : plans()) {
+        Tape tape;
+        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4}));
+        const Node c = tape.constant(vec({5, 6})), n = tape.full({2}, 7), row = broadcast_to(x, {2, 2});
+        Replay replay(compile(tape, {x, p, c, n, reshape(x, {2, 1}), stop_gradient(p), row, row, c + n, n * 2}, {}, options));
+        replay.set_input(0, vec({-1, -2}));
+        replay.run();
+        const std::vector<std::vector<double>> expected = {{-1, -2}, {3, 4}, {5, 6}, {7, 7}, {-1, -2}, {3, 4},
+                                                           {-1, -2, -1, -2}, {-1, -2, -1, -2}, {12, 13}, {14, 14}};
+        for (std::size_t k = 0; k < expected.size(); ++k) CHECK(values(replay.output(k)) == expected[k]);
+        CHECK(replay.output(4).shape() == Shape{2, 1});
+    }
+}
+
+TEST_CASE("replay: let go, inputs can be written by their owners, and must be set again") {
+    Tape tape;
+    const Node x = tape.input(Type{DType::float64, {2}}), p = tape.parameter(vec({3, 4}));
+    Replay replay(compile(tape, {x + p}, {{p, p * 2}}, {.keep_values = false}));
+    CHECK_THROWS_AS(replay.run(), ValueError);
+    Tensor mine = vec({1, 2});
+    replay.set_input(0, mine);
+    CHECK_THROWS_AS(replay.run(), ValueError);
+    replay.set_parameter(0, vec({3, 4}));
+    replay.run();
+    replay.release();
+    CHECK(mine.unique());
+    mine.mutable_data<double>()[0] = 10;
+    CHECK_THROWS_AS(replay.run(), ValueError);
+    replay.set_input(0, mine);
+    replay.run();  // the parameter is the replay's own: it was updated
+    CHECK(values(replay.output(0)) == std::vector<double>{16, 10});
+    CHECK(values(replay.parameter(0)) == std::vector<double>{12, 16});
+}
+
+}  // namespace
+}  // namespace gradtape::test

@@ -1,0 +1,156 @@
+// The functional form: recorded for each combination of types and each way that control flow takes.
+#include "support/tensors.hpp"
+
+#include <gradtape/compile.hpp>
+
+#include <doctest/doctest.h>
+
+namespace gradtape::test {
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
+TEST_CASE("replay: a function is recorded once for each type, and replayed after") {
+    int calls = 0;
+    auto f = compile([&](std::span<const Node> x) {
+        ++calls;
+        return std::vector<Node>{sum(x[0] * x[1]), x[0] - x[1]};
+    });
+    for (int i = 0; i < 5; ++i) {
+        const auto z = f({make({1.0 + i, 2}), make({3, 4})});
+        CHECK(values(z[0]) == std::vector<double>{3.0 * (1 + i) + 8});
+        CHECK(values(z[1]) == std::vector<double>{i - 2.0, -2});
+    }
+    CHECK(calls == 1);
+    f({make({1, 2, 3}), make({1, 2, 3})});
+    f({make({1, 2}, DType::float32), make({1, 2}, DType::float32)});
+    CHECK(calls == 3);
+    f({make({1, 2}), make({3, 4})});
+    CHECK(calls == 3);
+    CHECK(f.recordings() == 3);
+    CHECK(count(f.explain(), "first call for these input types") == 3);
+    CHECK(count(f.explain(), "compiled for") == 3);
+    CHECK(f.explain().find("float32(2,)") != std::string::npos);
+}
+
+TEST_CASE("replay: branches on a boolean are recorded on each side, and both are kept") {
+    auto f = compile([](std::span<const Node> x) {
+        const Node y = x[0] * 2;
+        if ((y > 1.0).item() != 0) return std::vector<Node>{y};
+        return std::vector<Node>{-y};
+    });
+    for (int round = 0; round < 3; ++round)
+        for (double x : {3.0, -3.0, 0.5, 0.6, -1.0}) CHECK(f({Tensor(x)})[0].item() == (2 * x > 1 ? 2 * x : -2 * x));
+    CHECK(f.recordings() == 2);
+    CHECK(f.explain().find("replay_function.cpp") != std::string::npos);  // the line of the guard that failed
+}
+
+TEST_CASE("replay: loops whose length is data") {
+    auto halvings = compile([](std::span<const Node> x) {
+        Node y = x[0];
+        double n = 0;
+        while ((y > 1.0).item() != 0) y = y * 0.5, ++n;
+        return std::vector<Node>{y, y * 0 + n};
+    });
+    for (int round = 0; round < 2; ++round)
+        for (double x : {1.0, 3.0, 10.0, 100.0, 5.0}) {
+            double y = x, n = 0;
+            while (y > 1) y *= 0.5, ++n;
+            const auto z = halvings({Tensor(x)});
+            CHECK(z[0].item() == y);
+            CHECK(z[1].item() == n);
+        }
+    CHECK(halvings.recordings() == 5);
+}
+
+TEST_CASE("replay: the cache is bounded, and what was used last is kept") {
+    int calls = 0;
+    CompiledFunction f([&](std::span<const Node> x) { return ++calls, std::vector<Node>{x[0] + 1}; }, {}, 3);
+    const auto call = [&](std::int64_t n) { CHECK(values(f({Tensor::full({n}, 1)})[0]) == std::vector<double>(std::size_t(n), 2)); };
+    for (std::int64_t n : {1, 2, 3, 1, 2, 3}) call(n);
+    CHECK(calls == 3);
+    call(1);
+    call(4);  // 2 has not been used for longest
+    CHECK(calls == 4);
+    call(1), call(3), call(4);
+    CHECK(calls == 4);
+    call(2);
+    CHECK(calls == 5);
+    CHECK(count(f.explain(), "compiled for") == 3);
+    CHECK(f.recordings() == 5);
+}
+
+TEST_CASE("replay: a cache of one, and control flow that never repeats") {
+    CompiledFunction f([](std::span<const Node> x) { return std::vector<Node>{x[0] * x[0].item()}; }, {}, 1);
+    for (double x : {1.0, 2.0, 2.0, 3.0, 1.0}) CHECK(f({Tensor(x)})[0].item() == x * x);
+    CHECK(f.recordings() == 4);
+}
+
+TEST_CASE("replay: the last partial batch works") {
+    auto step = compile([](std::span<const Node> x) {
+        const Node loss = mean(square(matmul(x[0], x[1]) - x[2]));
+        return std::vector<Node>{loss, x[1] - 0.1 * grad(loss, x[1])};
+    });
+    Random random(3);
+    Tensor w = random.tensor({3, 1}, -1, 1), eager = w;
+    for (std::int64_t batch : {8, 8, 5, 8, 8, 5}) {
+        const Tensor x = random.tensor({batch, 3}, -1, 1), y = random.tensor({batch, 1}, -1, 1);
+        w = step({x, w, y})[1];
+        Tape tape;
+        const Node p = tape.parameter(eager);
+        const Node loss = mean(square(matmul(tape.input(x), p) - tape.input(y)));
+        eager = (p - 0.1 * grad(loss, p)).value();
+        CHECK(same_bits(w, eager));
+    }
+    CHECK(step.recordings() == 2);
+}
+
+TEST_CASE("replay: results of a function stay when it is called again") {
+    auto f = compile([](std::span<const Node> x) { return std::vector<Node>{x[0] * 2, x[0]}; });
+    const auto one = f({make({1, 2})}), two = f({make({3, 4})});
+    CHECK(values(one[0]) == std::vector<double>{2, 4});
+    CHECK(values(one[1]) == std::vector<double>{1, 2});
+    CHECK(values(two[0]) == std::vector<double>{6, 8});
+    CHECK(values(f(two)[0]) == std::vector<double>{12, 16});  // its own results as inputs
+    CHECK(values(two[1]) == std::vector<double>{3, 4});
+}
+
+TEST_CASE("replay: a function lets go of its inputs, so that their owner may write them") {
+    auto f = compile([](std::span<const Node> x) { return std::vector<Node>{sum(x[0])}; });
+    Tensor batch = make({1, 2});
+    for (int i = 0; i < 3; ++i) {
+        CHECK(f({batch})[0].item() == 3 + i);
+        REQUIRE(batch.unique());
+        batch.mutable_data<double>()[0] += 1;
+    }
+}
+
+TEST_CASE("replay: a function that throws leaves the compiled ones as they are") {
+    auto f = compile([](std::span<const Node> x) {
+        if (x[0].item() < 0) throw std::logic_error("negative");
+        return std::vector<Node>{sqrt(x[0])};
+    });
+    CHECK(f({Tensor(4.0)})[0].item() == 2);
+    CHECK_THROWS_AS(f({Tensor(-1.0)}), std::logic_error);
+    CHECK(f({Tensor(4.0)})[0].item() == 2);
+    CHECK(f.recordings() == 1);
+    auto wrong = compile([](std::span<const Node> x) { return std::vector<Node>{matmul(x[0], x[0])}; });
+    CHECK_THROWS_AS(wrong({Tensor::zeros({2, 3})}), ShapeError);
+    Tape other;
+    const Node elsewhere = other.input(Tensor(1.0));
+    auto stray = compile([&](std::span<const Node>) { return std::vector<Node>{elsewhere}; });
+    CHECK_THROWS_AS(stray({Tensor(1.0)}), TapeError);
+}
+
+TEST_CASE("replay: a parameter within a function would be frozen, and is refused") {
+    Tensor w = make({1, 2});
+    auto f = compile([&](std::span<const Node> x) { return std::vector<Node>{x[0] * sibling_parameter(x[0], w)}; });
+    CHECK_THROWS_AS(f({make({3, 4})}), ValueError);
+}
+
+}  // namespace
+}  // namespace gradtape::test
