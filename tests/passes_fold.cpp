@@ -70,7 +70,7 @@ TEST_CASE("fold: NaN, infinities, signed zeros and integers keep their bits") {
     for (std::uint64_t payload : {0x7ff8000000000000u, 0x7ff8000000000123u, 0xfff8000000000001u}) {
         Tape tape;
         const Body body = folded(tape, reshape(tape.constant(Tensor{std::bit_cast<double>(payload)}), Shape{}) * 3.0);
-        CHECK(body.instructions.size() == 1);
+        CHECK(is_tensor(body));  // as a number, its text would not say which NaN it is
         CHECK(bits(body) == payload);
     }
     {

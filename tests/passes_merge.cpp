@@ -95,6 +95,11 @@ TEST_CASE("merge: operands are swapped only where every bit stays") {
         CHECK(merged(x + y, y + x, tape) == 2);  // each with its equal above, not with the other
     }
     {
+        Tape tape;  // and so with a number that is NaN
+        const Node x = tape.input(nan_of(0x7ff8000000000001)), c = tape.full({}, std::bit_cast<double>(0x7ff8000000000002));
+        CHECK(merged(x + c, c + x, tape) == 0);
+    }
+    {
         Tape tape;  // of 0 and -0, the second is taken
         const Node x = tape.input(Tensor{0.0, -0.0});
         CHECK(merged(maximum(x, 0.0), maximum(0.0, x), tape) == 0);

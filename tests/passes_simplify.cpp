@@ -2,6 +2,7 @@
 #include "support/pass_check.hpp"
 
 #include "passes/passes.hpp"
+#include "primitives/catalogue.hpp"
 #include "tape/evaluate.hpp"
 
 #include <doctest/doctest.h>
@@ -78,6 +79,16 @@ const std::vector<DType> numbers = {DType::float64, DType::float32, DType::int64
 const std::vector<DType> integers = {DType::int64};
 using Nodes = std::initializer_list<Node>;
 
+/// x written from `start` on, three places apart; and `extent` of such places read back.
+Node spread_out(Node x, std::int64_t start) {
+    return gradtape::apply(detail::primitive(detail::Op::unslice), {x},
+                           {{"start", Shape{start}}, {"step", Shape{3}}, {"shape", Shape{60}}});
+}
+Node gathered(Node x, std::int64_t start, std::int64_t extent) {
+    return gradtape::apply(detail::primitive(detail::Op::slice), {x},
+                           {{"start", Shape{start}}, {"step", Shape{3}}, {"shape", Shape{extent}}});
+}
+
 const Expected rewrites[] = {
     {"x * 1", [](Node x, Node, Node) { return x * 1.0; }, {}, numbers},
     {"1 * x", [](Node x, Node, Node) { return 1.0 * x; }, {}, numbers},
@@ -138,6 +149,7 @@ const Expected rewrites[] = {
     {"slice of all", [](Node x, Node, Node) { return slice(x, {{}}); }, {}},
     {"slice, slice", [](Node x, Node, Node) { return slice(slice(x, {{2, 17, 3}}), {{-1, 0, -2}}); }, {"slice"}},
     {"slice, to one index", [](Node x, Node, Node) { return slice(slice(x, {{17, 2, -5}}), {{2, 3}}); }, {"slice"}},
+    {"slice of its unslice", [](Node x, Node, Node) { return gathered(spread_out(x, 2), 2, 18); }, {}},
     {"pad by nothing", [](Node x, Node, Node) { return pad(x, {0}, {0}, 3); }, {}},
     {"concatenate one", [](Node x, Node, Node) { return concatenate(Nodes{x}, 0); }, {}},
 };
@@ -176,6 +188,9 @@ const Expected stay[] = {
      [](Node x, Node, Node) { return cast(cast(x, DType::float32), DType::float64); }, {"cast", "cast"}, {DType::float64}},
     {"int64 as double as int64",
      [](Node x, Node, Node) { return cast(cast(x, DType::float64), DType::int64); }, {"cast", "cast"}, integers},
+    {"slice of fewer", [](Node x, Node, Node) { return gathered(spread_out(x, 2), 2, 7); }, {"unslice", "slice"}},
+    {"slice of more", [](Node x, Node, Node) { return gathered(spread_out(x, 2), 2, 19); }, {"unslice", "slice"}},
+    {"slice beside", [](Node x, Node, Node) { return gathered(spread_out(x, 2), 3, 18); }, {"unslice", "slice"}},
     {"x == x", [](Node x, Node, Node) { return equal(x, x); }, {"equal"}},
     {"power(x, 1)", [](Node x, Node, Node) { return power(x, 1.0); }, {"power"}},
 };
