@@ -64,8 +64,9 @@ private:
 };
 
 /// Compiles all that `tape` recorded and the results need. Inputs and parameters are numbered in the order in which
-/// they were recorded; their recorded values (an abstract tape has none) are what a new Replay starts with. TapeError for nodes of another tape;
-/// ValueError where an update's first node is no parameter, or is given twice; ShapeError where its types differ.
+/// they were recorded; their recorded values (an abstract tape has none) are what a new Replay starts with. TapeError
+/// for nodes of another tape; ValueError where an update's first node is no parameter, or is given twice; ShapeError or
+/// DTypeError where its types differ.
 Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {},
                  const CompileOptions& options = {});
 Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {},

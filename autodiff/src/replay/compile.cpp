@@ -20,13 +20,16 @@ Index parameter_index(const Tape& tape, const Update& update) {
         throw TapeError("an update is on another tape", {"compile", {}, {}, {}});
     const Instruction& leaf = recorder.at(update.parameter.index());
     if (leaf.primitive != &primitive(Op::parameter))
-        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " is no parameter",
+        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " : " +
+                             to_string(leaf.type) + " is no parameter",
                          {"compile", {leaf.type.shape}, {}, leaf.where});
     const Type& type = recorder.at(update.value.index()).type;
-    if (!(type == leaf.type))
-        throw ShapeError("an update of type " + to_string(type) + " for a parameter of type " + to_string(leaf.type) +
-                             "; needs the same", {"compile", {leaf.type.shape, type.shape}, {}, leaf.where});
-    return update.parameter.index();
+    if (type == leaf.type) return update.parameter.index();
+    const std::string problem = "an update of type " + to_string(type) + " for a parameter of type " +
+                                to_string(leaf.type) + "; needs the same";
+    const ErrorFacts facts{"compile", {leaf.type.shape, type.shape}, {}, leaf.where};
+    if (type.shape == leaf.type.shape) throw DTypeError(problem, facts);
+    throw ShapeError(problem, facts);
 }
 
 void add_updates(Program::Body& body, const Tape& tape, std::span<const Update> updates) {

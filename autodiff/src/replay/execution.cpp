@@ -26,13 +26,12 @@ Tensor copy_of(const Tensor& tensor) {
 }
 
 void check_type(const char* what, std::size_t i, const Type& wanted, const Type& given) {
-    const std::string name = std::string(what) + " " + std::to_string(i);
-    if (!(wanted.shape == given.shape))
-        throw ShapeError(name + " was recorded as " + to_string(wanted.shape) + ", got " + to_string(given.shape) +
-                             "; record again for another shape", {"replay", {wanted.shape, given.shape}, {}, {}});
-    if (wanted.dtype != given.dtype)
-        throw DTypeError(name + " was recorded as " + to_string(wanted.dtype) + ", got " + to_string(given.dtype),
-                         {"replay", {wanted.shape, given.shape}, {}, {}});
+    if (wanted == given) return;
+    const std::string problem = std::string(what) + " " + std::to_string(i) + " was recorded as " + to_string(wanted) +
+                                ", got " + to_string(given) + "; record again for another type";
+    const ErrorFacts facts{"replay", {wanted.shape, given.shape}, {}, {}};
+    if (wanted.shape == given.shape) throw DTypeError(problem, facts);
+    throw ShapeError(problem, facts);
 }
 
 const Tensor& checked(const std::vector<Tensor>& tensors, const char* what, std::size_t i) {
