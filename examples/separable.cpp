@@ -1,11 +1,14 @@
 // The post's first example: 200 points that a line separates, a 3-3-1 network, 46 epochs of plain SGD.
-// The training loop is written out, with nothing between it and the tape.
+// The training loop is written out, with nothing between it and the tape but the compiler of recordings.
 #include "support/options.hpp"
 #include "support/post_results.hpp"
 #include "support/progress.hpp"
 #include "support/report.hpp"
 #include "support/table.hpp"
 
+#include <gradtape/compile.hpp>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -24,21 +27,50 @@ std::vector<gt::Node> leaves(gt::Tape& tape, const std::vector<gt::Tensor>& W) {
     return nodes;
 }
 
-// One step: record the loss of a batch, differentiate, and go a little way against the gradient.
-void step(gt::Tape& tape, std::vector<gt::Tensor>& W, const post::DataSet& batch, double k, double rate,
-          post::Witness& witness) {
-    tape.clear();
-    const std::vector<gt::Node> w = leaves(tape, W);
-    const gt::Node z = post::output_z(tape.input(batch.X), w, k);
-    const gt::Node loss = log_loss(z, tape.input(batch.y), k);
-    const std::vector<gt::Node> gradient = gt::grad(loss, w);   // this is backpropagation
+// One step: the loss of a batch, its gradient, and a little way against it. What is recorded at the first batch is compiled,
+// and replayed for all others; `plain` records every step anew, and takes the values as they are recorded.
+class Step {
+public:
+    Step(double k, bool plain) : k_(k), plain_(plain) {}
 
-    std::vector<gt::Tensor> values;
-    for (gt::Node g : gradient) values.push_back(g.value());
-    witness.compare(W, batch.X, batch.y, values);
+    void operator()(std::vector<gt::Tensor>& W, const post::DataSet& batch, double rate, post::Witness& witness) {
+        const std::vector<gt::Tensor> results = plain_ ? recorded(W, batch, rate) : replayed(W, batch, rate);
+        witness.compare(W, batch.X, batch.y, std::span(results).first(W.size()));
+        std::copy(results.begin() + std::ptrdiff_t(W.size()), results.end(), W.begin());
+    }
 
-    for (std::size_t t = 0; t < W.size(); ++t) W[t] = (w[t] - rate * gradient[t]).value();
-}
+private:
+    // The gradient, then the new weights.
+    std::vector<gt::Node> record(const std::vector<gt::Tensor>& W, const post::DataSet& batch, double rate) {
+        tape_.clear();
+        const gt::Node x = tape_.input(batch.X), y = tape_.input(batch.y), eta = tape_.input(gt::Tensor(rate));
+        const std::vector<gt::Node> w = leaves(tape_, W);
+        std::vector<gt::Node> results = gt::grad(log_loss(post::output_z(x, w, k_), y, k_), w);   // backpropagation
+        for (std::size_t t = 0; t < w.size(); ++t) results.push_back(w[t] - eta * results[t]);
+        return results;
+    }
+    std::vector<gt::Tensor> recorded(const std::vector<gt::Tensor>& W, const post::DataSet& batch, double rate) {
+        std::vector<gt::Tensor> values;
+        for (gt::Node node : record(W, batch, rate)) values.push_back(node.value());
+        return values;
+    }
+    std::vector<gt::Tensor> replayed(const std::vector<gt::Tensor>& W, const post::DataSet& batch, double rate) {
+        if (!replay_) replay_.emplace(gt::compile(tape_, record(W, batch, rate)));
+        replay_->set_input(0, batch.X);
+        replay_->set_input(1, batch.y);
+        replay_->set_input(2, gt::Tensor(rate));
+        for (std::size_t t = 0; t < W.size(); ++t) replay_->set_parameter(t, W[t]);
+        replay_->run();
+        std::vector<gt::Tensor> values;
+        for (std::size_t i = 0; i < 2 * W.size(); ++i) values.push_back(replay_->output(i));
+        return values;
+    }
+
+    double k_;
+    bool plain_;
+    gt::Tape tape_;
+    std::optional<gt::Replay> replay_;
+};
 
 void evaluate(gt::Tape& tape, const std::vector<gt::Tensor>& W, const post::Example& example, RunResult& result) {
     tape.clear();
@@ -50,7 +82,7 @@ void evaluate(gt::Tape& tape, const std::vector<gt::Tensor>& W, const post::Exam
 }
 
 // One run from random weights; each epoch goes through all points once, in a new order.
-RunResult train(const post::Example& example, std::uint64_t seed, post::Witness& witness) {
+RunResult train(const post::Example& example, std::uint64_t seed, Step& step, post::Witness& witness) {
     post::Run run(seed, example.widths, example.data.y.elements());
     RunResult result{.seed = seed};
     gt::Tape tape;
@@ -59,8 +91,7 @@ RunResult train(const post::Example& example, std::uint64_t seed, post::Witness&
         for (int epoch = 0; epoch < phase.epochs; ++epoch) {
             run.generator.shuffle(run.order);
             for (std::size_t first = 0; first < run.order.size(); first += std::size_t(example.batch))
-                step(tape, run.weights, post::rows(example.data, run.order, first, std::size_t(example.batch)),
-                     example.k, phase.rate, witness);
+                step(run.weights, post::rows(example.data, run.order, first, std::size_t(example.batch)), phase.rate, witness);
             evaluate(tape, run.weights, example, result);
         }
     result.weights = run.weights;
@@ -149,10 +180,11 @@ void draw(const std::vector<RunResult>& runs, const post::Example& example, cons
 int run(const examples::Options& options) {
     const post::Example example = post::separable();
     post::Witness witness(example.k);
+    Step step(example.k, options.plain);
     std::vector<RunResult> runs;
     examples::Progress progress("separable", options.runs, "runs");
     for (int i = 0; i < options.runs; ++i) {
-        runs.push_back(train(example, options.seed + std::uint64_t(i), witness));
+        runs.push_back(train(example, options.seed + std::uint64_t(i), step, witness));
         progress.update(i + 1);
     }
     const double seconds = progress.finish();

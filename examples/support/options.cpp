@@ -11,6 +11,7 @@ Options read_options(int argc, char** argv, const std::string& description) {
     const CLI::Option* runs = app.add_option("--runs", options.runs, "initialisations; 20 with --quick")
                                   ->capture_default_str()->check(CLI::PositiveNumber);
     app.add_option("--out", options.out, "folder for pictures and report.json")->capture_default_str();
+    app.add_flag("--plain", options.plain, "record every step anew instead of replaying a compiled one: same results, slower");
     app.add_flag("--quick", options.quick, "few runs and coarse pictures");
     try {
         app.parse(argc, argv);
