@@ -38,6 +38,9 @@ TEST_CASE("fold: numbers stay numbers, however large the tensor they stand for")
     CHECK(body.instructions[0].type.shape == Shape{1000000});
     Tape second;
     CHECK(is_number(folded(second, broadcast_to(second.constant(2.5), {7, 9}))));
+    CHECK(is_number(folded(second, broadcast_to(second.constant(2.5), {1000, 1000}) * 2.0)));
+    CHECK(is_number(folded(second, broadcast_to(sum(second.constant(Tensor{1, 2})), {1000, 1000}) + 1.0)));
+    CHECK(is_number(folded(second, broadcast_to(second.full({1, 1000}, 2.5), {1000, 1000}) * 2.0)));
     CHECK(is_number(folded(second, sum(second.full({9}, 0.5)))));
     CHECK(is_number(folded(second, less(second.full({9}, 0.5), 1.0))));
     CHECK(is_number(folded(second, cast(second.full({9}, 2.5), DType::int64))));

@@ -7,7 +7,8 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 
 namespace gradtape::test {
 namespace {
@@ -59,10 +60,11 @@ Body long_program(Chain chain, int size) {
     return Program(tape, {chain(x, p, c, size)}).body();
 }
 
+/// Of the processor, since other programs run on the machine.
 double seconds(const NamedPass& pass, const Body& body) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const Body after = pass.run(body);
-    const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double taken = double(std::clock() - start) / CLOCKS_PER_SEC;
     CHECK(after.outputs.size() == 1);
     return taken;
 }
@@ -92,10 +94,11 @@ TEST_CASE("passes: time is linear in the length of the program") {
         const Body small = long_program(chain.record, 20000), large = long_program(chain.record, 400000);
         for (const NamedPass& pass : passes().first(4)) {
             CAPTURE(std::string(pass.name));
-            double least = 1e9;  // the best of several, since other programs run on the machine
+            double least = 1e9;
             for (int i = 0; i < 5; ++i) least = std::min(least, seconds(pass, small));
             const double once = std::min(seconds(pass, large), seconds(pass, large));
-            CHECK(once < 20 * 10 * least + 0.05);  // linear is 20 times as long, quadratic 400 times
+            // Linear is 20 times as long, and some more past the caches; quadratic 400 times.
+            CHECK(once < 20 * 12 * least + 0.05);
         }
     }
 }

@@ -1,9 +1,10 @@
 // Common subexpressions: equal instructions on equal operands become one. Constants are equal where all their bits are.
 #include "rewrite.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
-#include <unordered_set>
 
 namespace gradtape::detail {
 namespace {
@@ -42,28 +43,47 @@ bool same_tensors(const Tensor* a, const Tensor* b) {
     return a->raw() == b->raw() || std::memcmp(a->raw(), b->raw(), a->bytes()) == 0;
 }
 
-/// Hash and equality of instructions already made, seen through the set of their indices.
-struct Hash {
-    const Rewriter* rewriter;
-    std::size_t operator()(Index index) const {
-        const Instruction& instruction = rewriter->made(index);
-        std::size_t seed = std::hash<const void*>()(instruction.primitive);
-        for (Index operand : sorted_operands(*rewriter, instruction)) seed = mix(seed, operand);
-        seed = mix(seed, instruction.attributes.hash());
-        if (!instruction.primitive->leaf) return seed;
-        for (auto extent : instruction.type.shape) seed = mix(seed, std::size_t(extent));
-        const Tensor* tensor = rewriter->tensor(index);
-        return tensor ? mix(seed, hash_of(*tensor)) : seed;
+std::size_t hash_of(const Rewriter& rewriter, Index index) {
+    const Instruction& instruction = rewriter.made(index);
+    std::size_t seed = std::hash<const void*>()(instruction.primitive);
+    for (Index operand : sorted_operands(rewriter, instruction)) seed = mix(seed, operand);
+    seed = mix(seed, instruction.attributes.hash());
+    if (!instruction.primitive->leaf) return seed;
+    for (auto extent : instruction.type.shape) seed = mix(seed, std::size_t(extent));
+    const Tensor* tensor = rewriter.tensor(index);
+    return tensor ? mix(seed, hash_of(*tensor)) : seed;
+}
+
+bool are_equal(const Rewriter& rewriter, Index i, Index j) {
+    const Instruction &a = rewriter.made(i), &b = rewriter.made(j);
+    if (a.primitive != b.primitive || !(a.type == b.type) || !(a.attributes == b.attributes)) return false;
+    if (!(sorted_operands(rewriter, a) == sorted_operands(rewriter, b))) return false;
+    return !a.primitive->leaf || same_tensors(rewriter.tensor(i), rewriter.tensor(j));
+}
+
+/// Instructions by what they compute: an open hash table, at most half full.
+class Known {
+public:
+    explicit Known(std::size_t most) : entries_(std::bit_ceil(2 * most + 1)) {}
+
+    /// The equal of `index` that came first: `index` itself where there was none.
+    Index first(const Rewriter& rewriter, Index index) {
+        const std::size_t hash = hash_of(rewriter, index), mask = entries_.size() - 1;
+        const auto part = std::uint32_t(hash >> 32);
+        for (std::size_t slot = (hash ^ hash >> 32) & mask;; slot = (slot + 1) & mask) {
+            Entry& entry = entries_[slot];
+            if (entry.index == none) entry = {part, index};
+            if (entry.hash == part && (entry.index == index || are_equal(rewriter, entry.index, index))) return entry.index;
+        }
     }
-};
-struct Equal {
-    const Rewriter* rewriter;
-    bool operator()(Index i, Index j) const {
-        const Instruction &a = rewriter->made(i), &b = rewriter->made(j);
-        if (a.primitive != b.primitive || !(a.type == b.type) || !(a.attributes == b.attributes)) return false;
-        if (!(sorted_operands(*rewriter, a) == sorted_operands(*rewriter, b))) return false;
-        return !a.primitive->leaf || same_tensors(rewriter->tensor(i), rewriter->tensor(j));
-    }
+
+private:
+    static constexpr Index none = ~Index(0);
+    struct Entry {
+        std::uint32_t hash = 0;
+        Index index = none;
+    };
+    std::vector<Entry> entries_;
 };
 
 }  // namespace
@@ -71,14 +91,14 @@ struct Equal {
 Body merge_common(const Body& body) {
     Rewriter rewriter(body);
     const std::vector<char> constant = constant_leaves(body);
-    std::unordered_set<Index, Hash, Equal> known(body.instructions.size(), Hash{&rewriter}, Equal{&rewriter});
+    Known known(body.instructions.size());
     for (Index i = 0; i < body.instructions.size(); ++i) {
         const Primitive& primitive = *body.instructions[i].primitive;
         const Index made = rewriter.keep(i);
         if (primitive.effect || (primitive.leaf && !constant[i])) continue;
-        const auto [first, is_new] = known.insert(made);
-        if (is_new) continue;
-        rewriter.replace(i, *first);
+        const Index first = known.first(rewriter, made);
+        if (first == made) continue;
+        rewriter.replace(i, first);
         rewriter.drop_last();
     }
     return std::move(rewriter).finish();

@@ -38,7 +38,7 @@ public:
         std::size_t next = 0;
         for (Index i = 0; i < body_.instructions.size(); ++i) {
             const bool stored = next < constants.size() && constants[next].index == i;
-            if (uses_[i] || wanted_[i]) known_.emplace(i, stored ? Known{constants[next].value} : compute(i));
+            if (uses_[i] || wanted_[i]) known_.emplace(i, stored ? known(constants[next].value) : compute(i));
             if (stored) result.constants.push_back(std::move(constants[next++]));
             if (wanted_[i]) write(result, i);
             if (!uses_[i]) known_.erase(i);
@@ -48,14 +48,21 @@ public:
 
 private:
     const Instruction& at(Index i) const { return body_.instructions[i]; }
+    bool is_one(Index i) const { return at(i).type.shape.elements() == 1; }
+    /// True where a repeated operand makes a result that repeats the same element.
+    static bool passes_on(const Instruction& instruction) {
+        return instruction.primitive->identity || instruction.primitive == &primitive(Op::broadcast_to);
+    }
     bool folds(Index i) const { return constant_[i] && !at(i).primitive->leaf; }
 
     /// Settles what is folded (constant_), whose value is wanted in the new program, and how often each is used on the
     /// way there. False where nothing folds.
     bool choose() {
         for (Index i = 0; i < body_.instructions.size(); ++i) {
-            if (at(i).primitive->leaf) repeated_[i] = repeated_number(at(i)) != nullptr;
-            else constant_[i] = may_fold(i);
+            if (at(i).primitive->leaf)
+                repeated_[i] = repeated_number(at(i)) || is_one(i);
+            else
+                constant_[i] = may_fold(i);
         }
         for (Index i : body_.outputs) wanted_[i] = folds(i);
         for (const Body::Update& update : body_.updates) wanted_[update.value] = folds(update.value);
@@ -79,8 +86,9 @@ private:
             repeated = repeated && repeated_[operand];
             small = small && (!repeated_[operand] || padded_bytes(at(operand).type) <= most_bytes);
         }
-        repeated_[i] = repeated && (instruction.primitive->elementwise || instruction.primitive->identity);
-        return constant && (repeated_[i] || (small && padded_bytes(instruction.type) <= most_bytes));
+        const bool free = repeated && (instruction.primitive->elementwise || passes_on(instruction));
+        repeated_[i] = free || is_one(i);
+        return constant && (free || (small && padded_bytes(instruction.type) <= most_bytes));
     }
 
     Known compute(Index i) {
@@ -90,18 +98,26 @@ private:
             repeat_number(instruction.type.dtype, *number, data(block));
             return {block, true};
         }
-        Known result = instruction.primitive->identity      ? share(instruction)
-                       : instruction.primitive->elementwise ? run_loop(instruction)
-                                                            : run_kernel(instruction);
+        Known result = run(instruction);
         for (Index operand : instruction.operands)
             if (--uses_[operand] == 0) known_.erase(operand);
         return result;
     }
 
-    Known share(const Instruction& instruction) const {
+    /// One element is kept as a block that repeats it.
+    static Known known(const Tensor& elements) {
+        if (elements.elements() != 1) return {elements};
+        Tensor block = block_of(elements.dtype());
+        repeat(elements.dtype(), elements.raw(), data(block));
+        return {block, true};
+    }
+
+    Known run(const Instruction& instruction) const {
         const Known& x = known_.at(instruction.operands[0]);
-        if (x.repeated) return x;
-        return {Tensor::adopt(instruction.type, x.elements.owner(), x.elements.raw())};
+        if (x.repeated && passes_on(instruction)) return x;
+        if (instruction.primitive->identity)
+            return {Tensor::adopt(instruction.type, x.elements.owner(), x.elements.raw())};
+        return instruction.primitive->elementwise ? run_loop(instruction) : run_kernel(instruction);
     }
 
     Known run_loop(const Instruction& instruction) const {
@@ -129,7 +145,7 @@ private:
         }
         Tensor z = Tensor::uninitialised(instruction.type);
         instruction.primitive->kernel({inputs, data(z), instruction.type, instruction.attributes});
-        return {z};
+        return known(z);
     }
 
     /// Instruction i becomes a constant, a number where that says every bit.
