@@ -108,6 +108,8 @@ TEST_CASE("program text: the grammar refuses what is none") {
         "%0 = input : float64(2, 3)  # a.cpp:12\n%1 = sum %0 axes=(0,) keepdims=true : float64(1, 3)\nreturn %1\n";
     CHECK(grammar().match("program", good).whole);
     CHECK(grammar().match("program", "return\n").whole);
+    CHECK(grammar().match("program", good + "update %0 %1\n").whole);
+    CHECK_FALSE(grammar().match("program", "update %0 %1\n" + good).whole);
     const std::pair<std::string, std::string> breaks[] = {
         {"%0 =", "0 ="},        {"float64(2", "double(2"}, {"(2, 3)", "(2,3)"}, {"(0,)", "(0)"},
         {" # a.cpp", " a.cpp"}, {":12", ""},               {"true", "yes"},     {"return", "returns"},
