@@ -30,7 +30,8 @@ struct NonFinite {
 std::optional<NonFinite> find_nonfinite(const Program& program, std::span<const Tensor> inputs,
                                         std::span<const Tensor> parameters);
 
-/// "[log] gives 1 NaN, 2 infinite, others in [-3, 1.5]: %4 : float64(5,); operand %3 : float64(5,) in [-1, 4.5] (model.cpp:41)".
+/// "[log] gives 1 NaN, 2 infinite, others in [-3, 1.5]: %4 : float64(5,); operand %3 : float64(5,) in [-1, 4.5]
+/// (model.cpp:41)".
 std::string to_string(const NonFinite& found);
 
 }  // namespace gradtape
