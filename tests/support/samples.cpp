@@ -18,6 +18,7 @@ Attributes padded(const Shape& before, const Shape& after, double value) {
 Attributes permuted(const Shape& permutation) { return {{"permutation", permutation}}; }
 Attributes flags(bool x, bool y) { return {{"transpose_x", x}, {"transpose_y", y}}; }
 Attributes axis(std::int64_t axis) { return {{"axis", axis}}; }
+Attributes expected(double value) { return {{"expected", value}}; }
 Attributes dtype(DType dtype) { return {{"dtype", dtype}}; }
 
 const Shape scalar = {};
@@ -94,7 +95,7 @@ const std::map<std::string, std::vector<Sample>> structural = {
     {"cast",
      {{{{5}}, dtype(DType::float32)}, {{{2, 3}}, dtype(DType::float64)}, {{scalar}, dtype(DType::float32)},
       {{{5}}, dtype(DType::int64)}, {{{5}}, dtype(DType::boolean)}, {{{0}}, dtype(DType::float64)}}},
-    {"guard", {{{scalar}, {}}, {{{1}}, {}}, {{{1, 1}}, {}}}},
+    {"guard", {{{scalar}, expected(0.5)}, {{{1}}, expected(0)}, {{{1, 1}}, expected(-1)}}},
     {"stop_gradient", {{{{5}}, {}}, {{{2, 3}}, {}}, {{scalar}, {}}, {{{0}}, {}}}},
 };
 

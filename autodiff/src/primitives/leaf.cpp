@@ -5,7 +5,7 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-constexpr Primitive leaf(const char* name) {
+constexpr Define leaf(const char* name) {
     Define d(name, 0);
     d.leaf = true;
     return d;
@@ -15,7 +15,7 @@ constexpr Primitive leaf(const char* name) {
 
 GRADTAPE_PRIMITIVE(input) = leaf("input");
 GRADTAPE_PRIMITIVE(parameter) = leaf("parameter");
-GRADTAPE_PRIMITIVE(constant) = leaf("constant");
+GRADTAPE_PRIMITIVE(constant) = leaf("constant").with_optional_settings({"value", Kind::number});
 
 // z = x, which must be `expected`, bit for bit, whenever the program is replayed: control flow depended on it
 GRADTAPE_PRIMITIVE(guard) = [] {
@@ -25,8 +25,9 @@ GRADTAPE_PRIMITIVE(guard) = [] {
 }()
     .shaped([](const ShapeCall& call) {
         if (call[0].shape.elements() != 1) call.refuse("needs one element, not shape " + to_string(call[0].shape));
+        call.attributes.get<double>("expected");
         return call[0];
     })
-    .identity().piecewise_constant().on(any_real);
+    .with_settings({"expected", Kind::number}).identity().piecewise_constant().on(any_real);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA
