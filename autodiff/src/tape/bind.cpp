@@ -130,6 +130,8 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
     if (operands.empty()) throw ValueError("needs at least one operand", {primitive.name, {}, {}, where});
     if (!primitive.shape || (!primitive.kernel && !primitive.elementwise && !primitive.identity))
         throw ValueError("a primitive needs a shape rule and a kernel", {primitive.name, {}, {}, where});
+    if (primitive.elementwise && (primitive.arity < 1 || primitive.arity > 3))
+        throw ValueError("an elementwise primitive takes one to three operands", {primitive.name, {}, {}, where});
     detail::Recorder& recorder = detail::Recorder::of(operands[0], primitive.name, where);
     std::vector<detail::Index> indices;
     for (const Node& x : operands) {
