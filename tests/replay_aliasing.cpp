@@ -127,84 +127,93 @@ TEST_CASE("replay: the recorded tensors and other replays are not written to") {
     CHECK(values(two.parameter(0)) == std::vector<double>{3000, 4000});
 }
 
-TEST_CASE("replay: parameters that take each other's values") {
+/// Three parameters, an input, and a plan with these updates.
+struct Three {
+    Tape tape;
+    Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({1, 2})), q = tape.parameter(vec({3, 4})), r = tape.parameter(vec({5, 6}));
+};
+using Values = std::vector<double>;
+
+TEST_CASE("replay: parameters that are swapped, or go round in a ring") {
     for (const CompileOptions& options : plans()) {
-        Tape tape;
-        const Node p = tape.parameter(vec({1, 2})), q = tape.parameter(vec({3, 4})), r = tape.parameter(vec({5, 6}));
-        SUBCASE("swapped") {
-            Replay replay(compile(tape, {p - q}, {{p, q}, {q, p}}, options));
-            for (int i = 0; i < 3; ++i) {
-                replay.run();
-                CHECK(values(replay.output(0)) == (i % 2 ? std::vector<double>{2, 2} : std::vector<double>{-2, -2}));
-                CHECK(values(replay.parameter(i % 2 ? 0 : 1)) == std::vector<double>{1, 2});
-                CHECK(values(replay.parameter(i % 2 ? 1 : 0)) == std::vector<double>{3, 4});
-            }
+        Three n;
+        Replay swap(compile(n.tape, {n.p - n.q}, {{n.p, n.q}, {n.q, n.p}}, options));
+        for (int i = 0; i < 3; ++i) {
+            swap.run();
+            CHECK(values(swap.output(0)) == (i % 2 ? Values{2, 2} : Values{-2, -2}));
+            CHECK(values(swap.parameter(i % 2 ? 0 : 1)) == Values{1, 2});
+            CHECK(values(swap.parameter(i % 2 ? 1 : 0)) == Values{3, 4});
         }
-        SUBCASE("in a ring, by way of reshapes") {
-            Replay replay(compile(tape, {}, {{p, reshape(reshape(q, {2, 1}), {2})}, {q, stop_gradient(r)}, {r, p}}, options));
-            for (int i = 0; i < 3; ++i) replay.run();
-            CHECK(values(replay.parameter(0)) == std::vector<double>{1, 2});
-            CHECK(values(replay.parameter(1)) == std::vector<double>{3, 4});
-            CHECK(values(replay.parameter(2)) == std::vector<double>{5, 6});
+        const Node q = reshape(reshape(n.q, {2, 1}), {2});
+        Replay ring(compile(n.tape, {}, {{n.p, q}, {n.q, stop_gradient(n.r)}, {n.r, n.p}}, options));
+        for (int i = 0; i < 3; ++i) ring.run();
+        CHECK(values(ring.parameter(0)) == Values{1, 2});
+        CHECK(values(ring.parameter(1)) == Values{3, 4});
+        CHECK(values(ring.parameter(2)) == Values{5, 6});
+    }
+}
+
+TEST_CASE("replay: a parameter that takes another's old value, or its own") {
+    for (const CompileOptions& options : plans()) {
+        Three n;
+        Replay old(compile(n.tape, {n.p}, {{n.p, n.p + 1}, {n.q, n.p}}, options));
+        for (int i = 0; i < 3; ++i) {
+            old.run();
+            CHECK(values(old.output(0)) == Values{1.0 + i, 2.0 + i});
+            CHECK(values(old.parameter(0)) == Values{2.0 + i, 3.0 + i});
+            CHECK(values(old.parameter(1)) == Values{1.0 + i, 2.0 + i});
         }
-        SUBCASE("the old one, while it gets a new one") {
-            Replay replay(compile(tape, {p}, {{p, p + 1}, {q, p}}, options));
-            for (int i = 0; i < 3; ++i) {
-                replay.run();
-                CHECK(values(replay.output(0)) == std::vector<double>{1.0 + i, 2.0 + i});
-                CHECK(values(replay.parameter(0)) == std::vector<double>{2.0 + i, 3.0 + i});
-                CHECK(values(replay.parameter(1)) == std::vector<double>{1.0 + i, 2.0 + i});
-            }
-        }
-        SUBCASE("itself") {
-            Replay replay(compile(tape, {p + q}, {{p, p}, {q, q * 1}}, options));
+        Replay itself(compile(n.tape, {n.p + n.q}, {{n.p, n.p}, {n.q, n.q * 1}}, options));
+        itself.run();
+        itself.run();
+        CHECK(values(itself.output(0)) == Values{4, 6});
+        CHECK(values(itself.parameter(0)) == Values{1, 2});
+        CHECK(values(itself.parameter(1)) == Values{3, 4});
+    }
+}
+
+TEST_CASE("replay: a new value that is an output, twice, and another parameter's too") {
+    for (const CompileOptions& options : plans()) {
+        Three n;
+        const Node v = n.p + n.x;
+        Replay replay(compile(n.tape, {v, v, reshape(v, {1, 2})}, {{n.p, v}, {n.q, v}}, options));
+        for (int i = 1; i <= 3; ++i) {
             replay.run();
-            replay.run();
-            CHECK(values(replay.output(0)) == std::vector<double>{4, 6});
-            CHECK(values(replay.parameter(0)) == std::vector<double>{1, 2});
-            CHECK(values(replay.parameter(1)) == std::vector<double>{3, 4});
+            for (std::size_t k = 0; k < 3; ++k) CHECK(values(replay.output(k)) == Values{1.0 + i, 2.0 + 2 * i});
+            for (std::size_t k = 0; k < 2; ++k) CHECK(values(replay.parameter(k)) == Values{1.0 + i, 2.0 + 2 * i});
         }
     }
 }
 
-TEST_CASE("replay: a new value that is used elsewhere too") {
+TEST_CASE("replay: the old value is read after the new one was computed") {
     for (const CompileOptions& options : plans()) {
-        Tape tape;
-        const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4})), q = tape.parameter(vec({0, 0}));
-        SUBCASE("as an output, twice, and by two parameters") {
-            const Node v = p + x;
-            Replay replay(compile(tape, {v, v, reshape(v, {1, 2})}, {{p, v}, {q, v}}, options));
-            for (int i = 1; i <= 3; ++i) {
-                replay.run();
-                const std::vector<double> now = {3.0 + i, 4.0 + 2 * i};
-                for (std::size_t k = 0; k < 3; ++k) CHECK(values(replay.output(k)) == now);
-                for (std::size_t k = 0; k < 2; ++k) CHECK(values(replay.parameter(k)) == now);
-            }
-        }
-        SUBCASE("beside the old one, computed later") {
-            const Node v = p * 2;
-            const Node late = sum(v * v) * p + matmul(reshape(v, {1, 2}), reshape(p, {2, 1}));
-            Replay replay(compile(tape, {late}, {{p, v}}, options));
-            replay.run();  // 100 p + (6·3 + 8·4)
-            CHECK(values(replay.output(0)) == std::vector<double>{350, 450});
-            CHECK(values(replay.parameter(0)) == std::vector<double>{6, 8});
-        }
-        SUBCASE("and the old one is read as a row and a sum") {
-            const Node v = p * 2;
-            const Node table = broadcast_to(p, {3, 2}) * sum(p) + v;
-            Replay replay(compile(tape, {table, v - p}, {{p, v}, {q, p - v}}, options));
-            replay.run();
-            CHECK(values(replay.output(0)) == std::vector<double>{27, 36, 27, 36, 27, 36});
-            CHECK(values(replay.output(1)) == std::vector<double>{3, 4});
-            CHECK(values(replay.parameter(1)) == std::vector<double>{-3, -4});
-        }
-        SUBCASE("it is an input, a constant, a broadcast") {
-            Replay replay(compile(tape, {}, {{p, x}, {q, broadcast_to(tape.constant(vec({9})), {2})}}, options));
-            replay.set_input(0, vec({7, 8}));
-            replay.run();
-            CHECK(values(replay.parameter(0)) == std::vector<double>{7, 8});
-            CHECK(values(replay.parameter(1)) == std::vector<double>{9, 9});
-        }
+        Three n;
+        const Node v = n.q * 2;
+        const Node late = sum(v * v) * n.q + matmul(reshape(v, {1, 2}), reshape(n.q, {2, 1}));
+        Replay whole(compile(n.tape, {late}, {{n.q, v}}, options));
+        whole.run();  // 100 q + (6·3 + 8·4)
+        CHECK(values(whole.output(0)) == Values{350, 450});
+        CHECK(values(whole.parameter(1)) == Values{6, 8});
+        const Node table = broadcast_to(n.q, {3, 2}) * sum(n.q) + v;
+        Replay row(compile(n.tape, {table, v - n.q}, {{n.q, v}, {n.r, n.q - v}}, options));
+        row.run();
+        CHECK(values(row.output(0)) == Values{27, 36, 27, 36, 27, 36});
+        CHECK(values(row.output(1)) == Values{3, 4});
+        CHECK(values(row.parameter(1)) == Values{6, 8});
+        CHECK(values(row.parameter(2)) == Values{-3, -4});
+    }
+}
+
+TEST_CASE("replay: a new value that is an input, a constant, a broadcast") {
+    for (const CompileOptions& options : plans()) {
+        Three n;
+        const Node nine = broadcast_to(n.tape.constant(vec({9})), {2});
+        Replay replay(compile(n.tape, {}, {{n.p, n.x}, {n.q, nine}, {n.r, n.tape.full({2}, 8)}}, options));
+        replay.set_input(0, vec({7, 8}));
+        replay.run();
+        CHECK(values(replay.parameter(0)) == Values{7, 8});
+        CHECK(values(replay.parameter(1)) == Values{9, 9});
+        CHECK(values(replay.parameter(2)) == Values{8, 8});
     }
 }
 

@@ -1,0 +1,164 @@
+// A replay allocates nothing: this program's malloc counts its calls. (operator new calls malloc.)
+// OpenBLAS 0.3.21's small kernels for AVX-512 take 4 KiB by malloc in some products of untransposed matrices; where they
+// are quicker than our own, they are used nevertheless, and their calls are told apart by who made them.
+#include "support/awkward_program.hpp"
+#include "support/pass_check.hpp"
+#include "support/replay_program.hpp"
+
+#include "examples/support/post_data.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+namespace {
+thread_local bool counting = false;
+thread_local long allocations = 0;
+thread_local const void* callers[4096];
+void note(const void* caller) {
+    if (counting) callers[allocations++ % 4096] = caller;
+}
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_malloc(bytes); }
+void* calloc(std::size_t count, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_calloc(count, bytes); }
+void* realloc(void* memory, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_realloc(memory, bytes); }
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_memalign(alignment, bytes); }
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+    return note(__builtin_return_address(0)), __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
+    note(__builtin_return_address(0));
+    *memory = __libc_memalign(alignment, bytes);
+    return *memory ? 0 : 12;
+}
+}
+
+namespace gradtape::test {
+namespace {
+
+/// Allocations while `work` runs on this thread, but for OpenBLAS's.
+template <class Work>
+long count_in(Work&& work) {
+    allocations = 0;
+    counting = true;
+    work();
+    counting = false;
+    long ours = 0;
+    for (long i = 0; i < std::min(allocations, 4096L); ++i) {
+        Dl_info caller{};
+        const bool known = dladdr(callers[i], &caller) && caller.dli_fname;
+        ours += !known || std::string_view(caller.dli_fname).find("openblas") == std::string_view::npos;
+    }
+    return ours;
+}
+
+TEST_CASE("replay: allocations are counted, in the library as well as here") {
+    CHECK(count_in([] { (void)Tensor::zeros({3}); }) > 0);
+    CHECK(count_in([] { delete new std::string(100, 'x'); }) > 0);
+    CHECK(count_in([] { std::free(std::calloc(1, 1)); }) == 1);
+    CHECK(count_in([] {}) == 0);
+    Tape tape;
+    CHECK(count_in([&] { (void)tape.full({}, 2.0); }) > 0);
+}
+
+/// Allocations in 1000 steps, each with a batch of its own set.
+long in_steps(Replay& replay, const std::vector<std::vector<Tensor>>& batches) {
+    const auto step = [&](std::size_t n) {
+        for (std::size_t i = 0; i < batches[n % batches.size()].size(); ++i)
+            replay.set_input(i, batches[n % batches.size()][i]);
+        replay.run();
+    };
+    step(0);  // OpenBLAS takes its buffers at its first product
+    return count_in([&] {
+        for (std::size_t n = 0; n < 1000; ++n) step(n);
+    });
+}
+
+TEST_CASE("replay: the post's training step allocates nothing") {
+    const post::Example example = post::separable();
+    post::Run run(1, example.widths, 200);
+    std::vector<std::vector<Tensor>> batches;
+    for (std::size_t first = 0; first < 200; first += 10) {
+        const post::DataSet batch = post::rows(example.data, run.order, first, 10);
+        batches.push_back({batch.X, batch.y, Tensor(0.5)});
+    }
+    Tape tape;
+    std::vector<Node> W;
+    for (const Tensor& w : run.weights) W.push_back(tape.parameter(w));
+    const Node x = tape.input(batches[0][0]), y = tape.input(batches[0][1]), rate = tape.input(batches[0][2]);
+    const Node z = matmul(sigmoid(2 * matmul(x, W[0], {.y = true})), W[1], {.y = true});
+    const Node loss = mean(softplus(-reshape(y, {-1, 1}) * (2 * z)));
+    const std::vector<Node> g = grad(loss, W);
+    Replay replay(compile(tape, {loss}, {{W[0], W[0] - rate * g[0]}, {W[1], W[1] - rate * g[1]}}));
+    CHECK(in_steps(replay, batches) == 0);
+    CHECK(replay.output(0).item() < 0.1);  // and it did train
+}
+
+TEST_CASE("replay: a training step of a larger network allocates nothing") {
+    for (std::int64_t batch : {32, 128}) {
+        Random random(1);
+        Tape tape;
+        const Node x = tape.input(random.tensor({batch, 64}, -1, 1, DType::float32));
+        const Node y = tape.input(random.tensor({batch, 10}, 0, 1, DType::float32));
+        std::vector<Node> W;
+        for (const Shape& shape : {Shape{64, 128}, Shape{128}, Shape{128, 32}, Shape{32}, Shape{32, 10}, Shape{10}})
+            W.push_back(tape.parameter(random.tensor(shape, -0.3, 0.3, DType::float32)));
+        Node h = x;
+        for (std::size_t t = 0; t < W.size(); t += 2) {
+            h = matmul(h, W[t]) + W[t + 1];
+            if (t + 2 < W.size()) h = relu(h);
+        }
+        const Node loss = mean(-sum(y * log_softmax(h, 1), Axes(1)));
+        std::vector<Update> updates;
+        const std::vector<Node> g = grad(loss, W);
+        for (std::size_t t = 0; t < W.size(); ++t) updates.push_back({W[t], W[t] - 0.01 * g[t]});
+        for (bool fuse : {true, false}) {
+            Replay replay(compile(tape, std::span(&loss, 1), updates, {.fuse = fuse}));
+            CHECK(in_steps(replay, {{x.value(), y.value()}}) == 0);
+        }
+    }
+}
+
+TEST_CASE("replay: random programs allocate nothing, however compiled") {
+    int checked = 0;
+    const auto check = [&](Case its) {
+        if (count(its.body, "guard")) return;  // a failing guard may allocate its message
+        const Recording recording(its.body, its.recorded);
+        for (const NamedOptions& options : option_sets()) {
+            Replay replay(recording.compiled(options.options));
+            replay.run();
+            const long found = count_in([&] {
+                for (int i = 0; i < 3; ++i) {
+                    replay.run();
+                    for (std::size_t k = 0; k < recording.outputs.size(); ++k) (void)replay.output(k);
+                }
+            });
+            if (found) FAIL_CHECK(report(its, options.name + ": " + std::to_string(found) + " allocations"));
+            ++checked;
+        }
+    };
+    for (std::uint64_t seed = 0; seed < 60; ++seed) check(replay_program(seed));
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        Case its{awkward_program(seed), {}, {}};
+        Random random(seed);
+        its.recorded.inputs = awkward_leaves(its.body, its.body.inputs, random);
+        its.recorded.parameters = awkward_leaves(its.body, its.body.parameters, random);
+        check(std::move(its));
+    }
+    CHECK(checked > 3000);
+}
+
+}  // namespace
+}  // namespace gradtape::test
+
+#endif
