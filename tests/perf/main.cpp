@@ -103,6 +103,50 @@ Work product(int m, int n, int k) {
             .units = small_repeats, .bound_us = {}};
 }
 
+Work post_replayed(Against against, double target) {
+    const PostProblem p = post_problem(3);
+    const std::string rival = against == Against::limit ? "the loops" : "libtorch";
+    return {.name = "replayed: post's 3-3-1 training step, against " + rival, .ours = replayed_post(p),
+            .libtorch = torch_post(p), .limit = hand_post(p), .check = {}, .against = against, .target = target,
+            .tolerance = 1e-12, .bound_us = {}};
+}
+
+Work mlp_replayed(std::vector<int> widths, int batch, double target) {
+    Work work = mlp(widths, batch, target);
+    work.name = "replayed: " + work.name;
+    work.ours = replayed_mlp(mlp_problem(std::move(widths), batch));
+    return work;
+}
+
+Work fused_replayed(Against against, double target) {
+    Work work = fused();
+    work.name = "replayed: " + work.name + (against == Against::limit ? ", against the loop" : ", against libtorch");
+    work.ours = replayed_fused(numbers(1'000'000));
+    work.against = against;
+    work.target = target;
+    return work;
+}
+
+Work chain_replayed() {
+    const ChainProblem p = chain_problem(2000, 16, false);
+    const Counted ours = replayed_chain(p);
+    return {.name = "replayed: elementwise instruction, n = 16", .ours = ours.contender, .libtorch = {}, .limit = {},
+            .check = hand_chain(p), .target = 1.0, .units = ours.instructions, .tolerance = 1e-3, .bound_us = 0.030};
+}
+
+Work compiling() {
+    const ChainProblem p = chain_problem(430, 16, false);
+    const Counted ours = compiled_chain(p);
+    return {.name = "compile() of " + std::to_string(int(ours.instructions)) + " instructions", .ours = ours.contender,
+            .libtorch = {}, .limit = {}, .check = hand_chain(p), .target = 1.0, .bound_us = 5000};
+}
+
+Work hessian_vector_product() {
+    const HessianVector replayed = hessian_vector(mlp_problem({784, 128, 10}, 64));
+    return {.name = "replayed: Hessian-vector product of MLP 784-128-10, batch 64", .ours = replayed.product,
+            .libtorch = {}, .limit = replayed.gradient, .check = replayed.reversed, .target = 2.5, .bound_us = {}};
+}
+
 /// Made one at a time, since the large ones take much memory.
 const std::vector<std::function<Work()>>& works() {
     static const std::vector<std::function<Work()>> list = {
@@ -113,6 +157,12 @@ const std::vector<std::function<Work()>>& works() {
         [] { return mlp({64, 32, 32, 10}, 32, {}); }, [] { return mlp({784, 128, 10}, 64, {}); },
         [] { return mlp({784, 512, 512, 10}, 128, {}); }, [] { return mlp({784, 1024, 1024, 10}, 256, 1.15); },
         [] { return mlp({784, 1024, 1024, 10}, 256, {}, true); },
+        [] { return post_replayed(Against::limit, 1.0); }, [] { return post_replayed(Against::libtorch, 100); },
+        [] { return mlp_replayed({64, 32, 32, 10}, 32, 1.1); }, [] { return mlp_replayed({784, 128, 10}, 64, 1.12); },
+        [] { return mlp_replayed({784, 512, 512, 10}, 128, 1.08); },
+        [] { return mlp_replayed({784, 1024, 1024, 10}, 256, 1.06); },
+        [] { return fused_replayed(Against::limit, 1.3); }, [] { return fused_replayed(Against::libtorch, 8); },
+        [] { return chain_replayed(); }, [] { return hessian_vector_product(); }, [] { return compiling(); },
         [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },
         [] { return sum_over(1000, 1000, -1); }, [] { return sum_over(256, 1024, 0); },
         [] { return sum_over(256, 1024, 1); }, [] { return product<double>(10, 3, 3); },

@@ -1,4 +1,4 @@
-// gradtape doing the works, eagerly: every run clears the tape and records anew.
+// gradtape doing the works: eagerly, where every run clears the tape and records anew, and by replay.
 #pragma once
 
 #include "contender.hpp"
@@ -20,5 +20,26 @@ Contender trainer_mlp(const MlpProblem& problem);
 
 /// The post's training step by the hand-derived equations of nn, which know nothing of the tape.
 Contender explicit_post(const PostProblem& problem);
+
+/// By replay: compiled when the contender is made; a run binds the inputs and replays, updates included.
+Contender replayed_post(const PostProblem& problem);
+Contender replayed_mlp(const MlpProblem& problem);
+Contender replayed_fused(const std::vector<float>& x);
+
+/// A contender, and how many instructions its program has.
+struct Counted {
+    Contender contender;
+    double instructions;
+};
+/// The chain's value and gradients, replayed; and the compilation of that program.
+Counted replayed_chain(const ChainProblem& problem);
+Counted compiled_chain(const ChainProblem& problem);
+
+/// An MLP's Hessian times a vector, by jvp of the gradient; the gradient alone; and the product by grad of the
+/// gradient's slope along the vector. All replayed.
+struct HessianVector {
+    Contender product, gradient, reversed;
+};
+HessianVector hessian_vector(const MlpProblem& problem);
 
 }  // namespace perf
