@@ -31,11 +31,6 @@ private:
     double expected_, found_;
 };
 
-/// After each replay, `parameter` takes the value of `value`.
-struct Update {
-    Node parameter, value;
-};
-
 namespace detail {
 struct Plan;
 struct Execution;
@@ -71,6 +66,10 @@ Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<cons
                  const CompileOptions& options = {});
 Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {},
                  const CompileOptions& options = {});
+
+/// Compiles a program, perhaps one that was loaded; its parameters are numbered, and found by number, in its own order.
+/// A new Replay starts with the values that the program carries, if any.
+Compiled compile(const Program& program, const CompileOptions& options = {});
 
 /// One thread's execution of a compiled program: its arena, its parameters, its results.
 class Replay {

@@ -23,6 +23,7 @@ public:
 
     Attributes() = default;
     Attributes(std::initializer_list<Attribute> attributes);
+    explicit Attributes(std::span<const Attribute> attributes);
     /// The attribute `name`; ValueError where it is missing or of another type.
     template <class T>
     const T& get(std::string_view name) const;
@@ -121,6 +122,14 @@ struct Domain {
     double kink = 0, gap = 0;
 };
 
+/// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
+/// `integers` are axes, steps, widths.
+struct Setting {
+    enum class Kind : std::uint8_t { flag, integer, number, dtype, extents, integers };
+    const char* name = nullptr;
+    Kind kind = Kind::flag;
+};
+
 /// One primitive: everything the library knows about it. Facts are fields; nothing about a primitive is kept elsewhere.
 struct Primitive {
     static constexpr int variadic = -1;
@@ -147,6 +156,8 @@ struct Primitive {
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
     bool leaf = false;
     bool effect = false;                  ///< does more than give its result: never removed, merged or folded
+    Setting settings[Attributes::max] = {};  ///< the attributes, in their order; those without a name are none
+    bool settings_optional = false;       ///< an instruction has all of them or none
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
 };
 

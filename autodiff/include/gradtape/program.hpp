@@ -7,12 +7,18 @@
 
 namespace gradtape {
 
-/// A copy of a tape's instructions, with named results. A value type.
+/// After each replay, `parameter` takes the value of `value`.
+struct Update {
+    Node parameter, value;
+};
+
+/// A copy of a tape's instructions, with its leaves' values, named results and updates. A value type.
 class Program {
 public:
-    /// All that `tape` recorded so far; `outputs` are its results.
-    Program(const Tape& tape, std::span<const Node> outputs);
-    Program(const Tape& tape, std::initializer_list<Node> outputs);
+    /// All that `tape` recorded so far; `outputs` are its results. TapeError for nodes of another tape; ValueError where
+    /// an update's first node is no parameter, or is given twice; ShapeError where its types differ.
+    Program(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {});
+    Program(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {});
     ~Program();
     Program(const Program&);
     Program(Program&&) noexcept;
@@ -22,6 +28,7 @@ public:
 
     struct Body;  ///< instructions; known to the library only
     const Body& body() const noexcept { return *body_; }
+    explicit Program(std::unique_ptr<Body> body) noexcept;
 
 private:
     std::unique_ptr<Body> body_;

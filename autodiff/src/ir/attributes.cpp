@@ -21,7 +21,10 @@ bool operator==(const Attribute& a, const Attribute& b) {
     return a.value == b.value;
 }
 
-Attributes::Attributes(std::initializer_list<Attribute> attributes) {
+Attributes::Attributes(std::initializer_list<Attribute> attributes)
+    : Attributes(std::span(attributes.begin(), attributes.size())) {}
+
+Attributes::Attributes(std::span<const Attribute> attributes) {
     if (attributes.size() == 0) return;
     if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
     auto list = std::make_shared<List>();

@@ -1,57 +1,67 @@
 // Programs as text and as a graph; docs/program_text.md gives the grammar.
+#include "print.hpp"
 #include "program.hpp"
 
+#include <bit>
 #include <charconv>
+#include <cmath>
 
 namespace gradtape {
+namespace detail {
 namespace {
 
-using detail::Index;
-using detail::Instruction;
-
 /// The shortest text that reads back as the same double.
-std::string number(double value) {
+std::string number(double value, NanText nan) {
     char text[32];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+    if (!std::isnan(value) || nan == NanText::short_form) return {text, std::to_chars(text, text + sizeof text, value).ptr};
+    return "nan:" + std::string(text, std::to_chars(text, text + sizeof text, std::bit_cast<std::uint64_t>(value), 16).ptr);
 }
 
-std::string value_text(const Attribute::Value& value) {
+}  // namespace
+
+std::string value_text(const Attribute::Value& value, NanText nan) {
     return std::visit(
-        []<class T>(const T& v) -> std::string {
+        [nan]<class T>(const T& v) -> std::string {
             if constexpr (std::is_same_v<T, bool>)
                 return v ? "true" : "false";
             else if constexpr (std::is_same_v<T, std::int64_t>)
                 return std::to_string(v);
             else if constexpr (std::is_same_v<T, double>)
-                return number(v);
+                return number(v, nan);
             else
                 return to_string(v);
         },
         value);
 }
 
-std::string operation_text(const Instruction& instruction) {
-    std::string text = instruction.primitive->name;
+std::string instruction_text(Index index, const Instruction& instruction, NanText nan) {
+    std::string text = "%" + std::to_string(index) + " = " + instruction.primitive->name;
     for (Index operand : instruction.operands) text += " %" + std::to_string(operand);
     for (const Attribute& attribute : instruction.attributes.list())
-        text += std::string(" ") + attribute.name + "=" + value_text(attribute.value);
-    return text;
+        text += std::string(" ") + attribute.name + "=" + value_text(attribute.value, nan);
+    return text + " : " + to_string(instruction.type);
 }
 
-}  // namespace
+}  // namespace detail
+
+using detail::Index;
+using detail::Instruction;
 
 std::string to_text(const Program& program) {
     const Program::Body& body = program.body();
     std::string text;
     for (std::size_t i = 0; i < body.instructions.size(); ++i) {
         const Instruction& instruction = body.instructions[i];
-        text += "%" + std::to_string(i) + " = " + operation_text(instruction) + " : " + to_string(instruction.type);
+        text += instruction_text(Index(i), instruction, detail::NanText::short_form);
         if (instruction.where.file) text += "  # " + to_string(instruction.where);
         text += "\n";
     }
     text += "return";
     for (Index output : body.outputs) text += " %" + std::to_string(output);
-    return text + "\n";
+    text += "\n";
+    for (const auto& update : body.updates)
+        text += "update %" + std::to_string(update.parameter) + " %" + std::to_string(update.value) + "\n";
+    return text;
 }
 
 std::string to_dot(const Program& program) {
@@ -62,7 +72,7 @@ std::string to_dot(const Program& program) {
         const std::string id = std::to_string(i);
         std::string label = "%" + id + " " + instruction.primitive->name;
         for (const Attribute& attribute : instruction.attributes.list())
-            label += std::string("\\n") + attribute.name + "=" + value_text(attribute.value);
+            label += std::string("\\n") + attribute.name + "=" + detail::value_text(attribute.value, detail::NanText::short_form);
         label += "\\n" + to_string(instruction.type);
         text += "  n" + id + " [label=\"" + label + "\"" + (instruction.primitive->leaf ? ", style=rounded" : "") + "];\n";
         for (Index operand : instruction.operands) text += "  n" + std::to_string(operand) + " -> n" + id + ";\n";

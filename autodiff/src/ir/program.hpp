@@ -23,6 +23,8 @@ struct Program::Body {
     std::vector<detail::Index> inputs;      ///< input leaves, in the order in which they were recorded
     std::vector<detail::Index> parameters;  ///< parameter leaves, likewise
     std::vector<Update> updates;
+    std::vector<Tensor> input_values, parameter_values;  ///< as recorded; empty where there are none. Passes drop them
+    std::shared_ptr<const void> names;  ///< keeps the file names in `where` alive, where they are not literals
 };
 
 }  // namespace gradtape

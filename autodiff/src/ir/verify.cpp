@@ -29,6 +29,8 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
         if (!(types[k]->shape == deciding->shape) || (k > primitive.loop_operand && types[k]->dtype != deciding->dtype))
             broken(instruction, index, "has operands of types " + to_string(*types[k]) + " and " + to_string(*deciding) +
                                            "; elementwise operands need one shape and dtype");
+    if (deciding && !primitive.loops[std::size_t(deciding->dtype)])
+        broken(instruction, index, std::string("does not take ") + to_string(deciding->dtype));
     const Type type = primitive.shape({types, instruction.attributes, primitive.name, instruction.where});
     if (!(type == instruction.type))
         broken(instruction, index, "is typed " + to_string(instruction.type) + "; its rule says " + to_string(type));

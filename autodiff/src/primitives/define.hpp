@@ -70,6 +70,19 @@ struct Define : Primitive {
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
     constexpr Define identity() const { return with([](Define& d) { d.Primitive::identity = true; }); }
     constexpr Define piecewise_constant() const { return with([](Define& d) { d.differentiable = false; }); }
+    /// The attributes of its instructions, in their order.
+    constexpr Define with_settings(Setting a, Setting b = {}, Setting c = {}) const {
+        return with([&](Define& d) {
+            d.settings[0] = a;
+            d.settings[1] = b;
+            d.settings[2] = c;
+        });
+    }
+    constexpr Define with_optional_settings(Setting a, Setting b = {}) const {
+        Define d = with_settings(a, b);
+        d.settings_optional = true;
+        return d;
+    }
     /// The test domain, by operand; the last given serves the rest.
     constexpr Define on(Domain x0) const { return on(x0, x0, x0); }
     constexpr Define on(Domain x0, Domain x1) const { return on(x0, x1, x1); }
@@ -94,6 +107,8 @@ private:
         return d;
     }
 };
+
+using Kind = Setting::Kind;
 
 constexpr Domain any_real{-2, 2};
 constexpr Domain positive{0.2, 3};

@@ -65,7 +65,9 @@ Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Att
 }  // namespace
 
 // z = op(x) op(y). x̄ = z̄ op(y)ᵀ and ȳ = op(x)ᵀ z̄ (Giles 2008, 2.2.2), with the transpositions folded into the flags.
-GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2).shaped(matmul_type)
+GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2)
+    .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
+    .shaped(matmul_type)
     .settled<prepare_matmul>()
     .vjp([](const Operands& x, Node, Node z_bar) {
              const Transposed t = flags(x.attributes);

@@ -121,6 +121,7 @@ GRADTAPE_PRIMITIVE(cast) = [] {
     d.loops_by_result = casts.loops;
     return d;
 }()
+    .with_settings({"dtype", Kind::dtype})
     .vjp([](const Operands& x, Node, Node z_bar) { return is_floating(x[0].dtype()) ? cast(z_bar, x[0].dtype()) : Node(); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return is_floating(x[0].dtype()) ? cast(x_dot, z.dtype()) : Node(); })
     .on(any_real);

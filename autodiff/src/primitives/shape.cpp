@@ -17,6 +17,7 @@ std::size_t width(const KernelCall& call) { return size_of(call.type.dtype); }
 
 // z = x repeated along new and size-1 axes
 GRADTAPE_PRIMITIVE(broadcast_to) = Define("broadcast_to", 1)
+    .with_settings({"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         const Shape &from = call[0].shape, &to = target(call);
         bool fits = from.rank() <= to.rank();
@@ -34,6 +35,7 @@ GRADTAPE_PRIMITIVE(broadcast_to) = Define("broadcast_to", 1)
 
 // z = the same elements in another shape
 GRADTAPE_PRIMITIVE(reshape) = Define("reshape", 1)
+    .with_settings({"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         if (call[0].shape.elements() != target(call).elements())
             call.refuse("shape " + to_string(call[0].shape) + " has " + std::to_string(call[0].shape.elements()) +
@@ -45,6 +47,7 @@ GRADTAPE_PRIMITIVE(reshape) = Define("reshape", 1)
 
 // z.shape[i] = x.shape[permutation[i]]
 GRADTAPE_PRIMITIVE(transpose) = Define("transpose", 1)
+    .with_settings({"permutation", Kind::integers})
     .shaped([](const ShapeCall& call) {
         const Shape &shape = call[0].shape, &permutation = call.attributes.get<Shape>("permutation");
         unsigned seen = 0;
@@ -93,6 +96,7 @@ Node bind_window(Op op, Node x, const Attributes& like, const Shape& shape) {
 
 // z[i] = x[start + i step], of the given shape
 GRADTAPE_PRIMITIVE(slice) = Define("slice", 1)
+    .with_settings({"start", Kind::integers}, {"step", Kind::integers}, {"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         check_window(call, call[0].shape, target(call));
         return Type{call[0].dtype, target(call)};
@@ -106,6 +110,7 @@ GRADTAPE_PRIMITIVE(slice) = Define("slice", 1)
 
 // z[start + i step] = x[i], zero elsewhere: the transpose of slice
 GRADTAPE_PRIMITIVE(unslice) = Define("unslice", 1)
+    .with_settings({"start", Kind::integers}, {"step", Kind::integers}, {"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         check_window(call, target(call), call[0].shape);
         return Type{call[0].dtype, target(call)};
@@ -138,6 +143,7 @@ void concatenate_parts(const KernelCall& call) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
+    .with_settings({"axis", Kind::integer})
     .shaped([](const ShapeCall& call) {
         const std::int64_t axis = call.attributes.get<std::int64_t>("axis");
         Type type = call[0];
@@ -183,6 +189,7 @@ void pad_elements(const KernelCall& call) {
 
 // z = x with `before` and `after` more elements of `value` around each axis
 GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
+    .with_settings({"before", Kind::integers}, {"after", Kind::integers}, {"value", Kind::number})
     .shaped([](const ShapeCall& call) {
         const Shape &before = call.attributes.get<Shape>("before"), &after = call.attributes.get<Shape>("after");
         Type type = call[0];

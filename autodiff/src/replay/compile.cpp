@@ -1,8 +1,6 @@
 // The public face of compiling and replaying.
 #include <gradtape/compile.hpp>
 
-#include "../primitives/catalogue.hpp"
-#include "../tape/recorder.hpp"
 #include "execution.hpp"
 #include "pipeline.hpp"
 
@@ -13,34 +11,6 @@ namespace gradtape {
 using namespace detail;
 
 namespace {
-
-Index parameter_index(const Tape& tape, const Update& update) {
-    const Recorder& recorder = Recorder::of(update.parameter, "compile", {});
-    if (!update.parameter.on(tape) || !update.value.on(tape))
-        throw TapeError("an update is on another tape", {"compile", {}, {}, {}});
-    const Instruction& leaf = recorder.at(update.parameter.index());
-    if (leaf.primitive != &primitive(Op::parameter))
-        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " : " +
-                             to_string(leaf.type) + " is no parameter",
-                         {"compile", {leaf.type.shape}, {}, leaf.where});
-    const Type& type = recorder.at(update.value.index()).type;
-    if (type == leaf.type) return update.parameter.index();
-    const std::string problem = "an update of type " + to_string(type) + " for a parameter of type " +
-                                to_string(leaf.type) + "; needs the same";
-    const ErrorFacts facts{"compile", {leaf.type.shape, type.shape}, {}, leaf.where};
-    if (type.shape == leaf.type.shape) throw DTypeError(problem, facts);
-    throw ShapeError(problem, facts);
-}
-
-void add_updates(Program::Body& body, const Tape& tape, std::span<const Update> updates) {
-    for (const Update& update : updates) {
-        const Index parameter = parameter_index(tape, update);
-        for (const auto& other : body.updates)
-            if (other.parameter == parameter)
-                throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"compile", {}, {}, {}});
-        body.updates.push_back({parameter, update.value.index()});
-    }
-}
 
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
@@ -62,24 +32,25 @@ GuardFailed::GuardFailed(double expected, double found, Where where)
       expected_(expected),
       found_(found) {}
 
-Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates,
-                 const CompileOptions& options) {
-    const Program program(tape, outputs);
-    Program::Body body = program.body();
-    add_updates(body, tape, updates);
+Compiled compile(const Program& program, const CompileOptions& options) {
+    const Program::Body& body = program.body();
     std::string report;
-    Recorder& recorder = Recorder::in(tape);
-    const std::vector<Index> inputs = body.inputs, parameters = body.parameters;
-    auto plan = std::make_shared<Plan>(make_plan(optimised(std::move(body), options, report), options));
-    for (Index i : inputs) plan->input_types.push_back(recorder.at(i).type);
-    for (Index i : parameters) plan->parameter_types.push_back(recorder.at(i).type);
-    plan->parameter_leaves = parameters;
-    if (options.keep_values && !recorder.is_abstract()) {
-        for (Index i : inputs) plan->inputs.push_back(recorder.value(i));
-        for (Index i : parameters) plan->parameters.push_back(recorder.value(i));
+    auto plan = std::make_shared<Plan>(make_plan(optimised(body, options, report), options));
+    for (Index i : body.inputs) plan->input_types.push_back(body.instructions[i].type);
+    for (Index i : body.parameters) plan->parameter_types.push_back(body.instructions[i].type);
+    plan->parameter_leaves = body.parameters;
+    if (options.keep_values) {
+        plan->inputs = body.input_values;
+        plan->parameters = body.parameter_values;
     }
+    plan->names = body.names;
     plan->report = report + report_of(*plan);
     return Compiled(std::move(plan));
+}
+
+Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates,
+                 const CompileOptions& options) {
+    return compile(Program(tape, outputs, updates), options);
 }
 
 Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates,

@@ -105,6 +105,7 @@ struct Plan {
     bool debug = false;
     std::vector<std::pair<BufferId, std::uint32_t>> dead_after;  ///< debug: buffer and the step after which it is dead
     std::string report;
+    std::shared_ptr<const void> names;  ///< keeps the file names of a loaded program's guards alive
 };
 
 /// Turns a program into a plan.

@@ -8,13 +8,43 @@ namespace gradtape {
 using detail::Index;
 using detail::Recorder;
 
-Program::Program(const Tape& tape, std::span<const Node> outputs) : body_(std::make_unique<Body>()) {
+namespace {
+
+Index parameter_index(const Recorder& recorder, const Update& update) {
+    if (&Recorder::of(update.parameter, "program", {}) != &recorder || &Recorder::of(update.value, "program", {}) != &recorder)
+        throw TapeError("an update is on another tape", {"program", {}, {}, {}});
+    const detail::Instruction& leaf = recorder.at(update.parameter.index());
+    if (leaf.primitive != &detail::primitive(detail::Op::parameter))
+        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " is no parameter",
+                         {"program", {leaf.type.shape}, {}, leaf.where});
+    const Type& type = recorder.at(update.value.index()).type;
+    if (!(type == leaf.type))
+        throw ShapeError("an update of type " + to_string(type) + " for a parameter of type " + to_string(leaf.type) +
+                             "; needs the same", {"program", {leaf.type.shape, type.shape}, {}, leaf.where});
+    return update.parameter.index();
+}
+
+void add_updates(Program::Body& body, const Recorder& recorder, std::span<const Update> updates) {
+    for (const Update& update : updates) {
+        const Index parameter = parameter_index(recorder, update);
+        for (const auto& other : body.updates)
+            if (other.parameter == parameter)
+                throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"program", {}, {}, {}});
+        body.updates.push_back({parameter, update.value.index()});
+    }
+}
+
+}  // namespace
+
+Program::Program(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates)
+    : body_(std::make_unique<Body>()) {
     Recorder& recorder = Recorder::in(tape);
     for (const Node& output : outputs) {
         if (&Recorder::of(output, "program", {}) != &recorder)
             throw TapeError("an output is on another tape", {"program", {}, {}, {}});
         body_->outputs.push_back(output.index());
     }
+    add_updates(*body_, recorder, updates);
     const auto instructions = recorder.instructions();
     body_->instructions.assign(instructions.begin(), instructions.end());
     for (Index i = 0; i < instructions.size(); ++i) {
@@ -26,10 +56,14 @@ Program::Program(const Tape& tape, std::span<const Node> outputs) : body_(std::m
         else if (const Tensor* value = recorder.leaf_value(i))
             body_->constants.push_back({i, *value});
     }
+    if (recorder.is_abstract()) return;
+    for (Index i : body_->inputs) body_->input_values.push_back(*recorder.leaf_value(i));
+    for (Index i : body_->parameters) body_->parameter_values.push_back(*recorder.leaf_value(i));
 }
 
-Program::Program(const Tape& tape, std::initializer_list<Node> outputs)
-    : Program(tape, std::span(outputs.begin(), outputs.size())) {}
+Program::Program(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates)
+    : Program(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size())) {}
+Program::Program(std::unique_ptr<Body> body) noexcept : body_(std::move(body)) {}
 Program::~Program() = default;
 Program::Program(const Program& other) : body_(std::make_unique<Body>(*other.body_)) {}
 Program::Program(Program&&) noexcept = default;

@@ -1,0 +1,48 @@
+// Programs as files: saved, and loaded in another process, where they replay bit for bit the same.
+#pragma once
+
+#include <gradtape/program.hpp>
+
+#include <filesystem>
+#include <string_view>
+
+namespace gradtape {
+
+struct Primitive;
+
+/// A file of a program that is not one. Lines and columns count from 1, columns in bytes; what is wrong in the bytes
+/// behind the text is said to be on the line after it.
+class FormatError : public Error {
+public:
+    FormatError(const std::string& problem, const std::string& source, std::size_t line, std::size_t column);
+    std::size_t line() const noexcept { return line_; }
+    std::size_t column() const noexcept { return column_; }
+
+private:
+    std::size_t line_, column_;
+};
+
+struct SaveOptions {
+    bool leaf_values = true;  ///< with the recorded inputs and parameters; else a Replay must be given all of them
+};
+
+/// The primitives of the user's that a file may use. They are named as their records say; the library's are known.
+using OwnPrimitives = std::span<const Primitive* const>;
+
+/// The file's bytes: text, then the tensors (docs/program_text.md gives the grammar). The same program gives the same
+/// bytes everywhere. Error where the program breaks a rule; ValueError for what has no text: a name that is no
+/// identifier or that the library uses for another primitive, attributes that the primitive's `settings` do not list.
+std::string to_bytes(const Program& program, const SaveOptions& options = {});
+/// The program that `bytes` are. FormatError where they are none: nothing else is accepted than what to_bytes gives.
+/// Memory taken stays in proportion to `bytes`.
+/// The program, its copies and what is compiled of it share the file names in their source lines; a Where taken from
+/// them is valid as long as one of them lives.
+Program from_bytes(std::string_view bytes, OwnPrimitives own = {});
+
+/// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file.
+/// std::filesystem::filesystem_error where that fails.
+void save(const std::filesystem::path& path, const Program& program, const SaveOptions& options = {});
+/// from_bytes of a file; messages name it. std::filesystem::filesystem_error where it cannot be read.
+Program load(const std::filesystem::path& path, OwnPrimitives own = {});
+
+}  // namespace gradtape

@@ -1,0 +1,66 @@
+// What the writer and the reader of program files agree on.
+#pragma once
+
+#include <gradtape/primitive.hpp>
+
+#include <cstdint>
+#include <string_view>
+
+namespace gradtape::detail::format {
+
+inline constexpr std::string_view magic = "gradtape program ";
+inline constexpr std::string_view version = "1";
+
+/// Integers in attributes and extents of shapes are at most this: shape rules can add and multiply two of them.
+inline constexpr std::int64_t most = std::int64_t(1) << 31;
+/// Elements of a value, with extents of 0 counted as 1.
+inline constexpr std::int64_t most_elements = std::int64_t(1) << 40;
+
+/// FNV-1a: an odd multiplier, so a change of any one byte changes it. Against damage, not against malice.
+inline std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0xCBF29CE484222325u) noexcept {
+    for (const char byte : bytes) seed = (seed ^ static_cast<unsigned char>(byte)) * 0x100000001B3u;
+    return seed;
+}
+
+inline bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+/// File names are bytes but for control characters.
+inline bool is_printable(char c) noexcept { return static_cast<unsigned char>(c) >= 32 && c != 127; }
+
+inline bool is_name(std::string_view name) noexcept {
+    if (name.empty() || !is_letter(name[0])) return false;
+    for (const char c : name)
+        if (!is_letter(c) && !is_digit(c)) return false;
+    return true;
+}
+
+/// "axes=… (integers)": what an attribute of this kind is called in messages.
+constexpr const char* to_string(Setting::Kind kind) noexcept {
+    switch (kind) {
+        case Setting::Kind::flag: return "true or false";
+        case Setting::Kind::integer: return "an integer";
+        case Setting::Kind::number: return "a number";
+        case Setting::Kind::dtype: return "an element type";
+        case Setting::Kind::extents: return "a shape";
+        default: return "a list of integers";
+    }
+}
+
+/// False where an extent is negative or too large, or the elements are too many.
+inline bool is_allowed(const Shape& extents) noexcept {
+    std::int64_t elements = 1;
+    for (const std::int64_t extent : extents) {
+        if (extent < 0 || extent > most) return false;
+        if (extent > 0 && elements > most_elements / extent) return false;
+        if (extent > 0) elements *= extent;
+    }
+    return true;
+}
+
+inline bool are_allowed(const Shape& integers) noexcept {
+    for (const std::int64_t i : integers)
+        if (i < -most || i > most) return false;
+    return true;
+}
+
+}  // namespace gradtape::detail::format

@@ -1,0 +1,261 @@
+// Bytes to programs. Nothing is trusted: every rule is checked before what it protects is used.
+#include "../ir/program.hpp"
+#include "../ir/verify.hpp"
+#include "../primitives/catalogue.hpp"
+#include "read.hpp"
+#include "scanner.hpp"
+
+#include <cstring>
+#include <limits>
+#include <map>
+#include <set>
+
+namespace gradtape::detail {
+namespace {
+
+/// File names of source lines. A set's strings stay where they are.
+using Names = std::set<std::string, std::less<>>;
+
+class Reader {
+public:
+    Reader(std::string_view bytes, OwnPrimitives own, std::string source) : in_(bytes, std::move(source)) {
+        for (const Primitive* p : own) known_[p->name] = p;
+        for (const Primitive* p : primitive_table()) known_[p->name] = p;  // its names are taken
+    }
+
+    Program read() {
+        if (!in_.take(format::magic)) in_.fail("this is no program file: it does not start with 'gradtape program'");
+        const std::size_t start = in_.at();
+        const std::string_view version = in_.line_rest();
+        if (version != format::version) in_.fail("unknown version; this library reads version 1", start);
+        in_.expect("\n");
+        while (in_.sees("%")) read_instruction();
+        read_results();
+        while (in_.sees("update")) read_update();
+        read_values();
+        read_data();
+        body_->names = std::move(names_);
+        return Program(std::move(body_));
+    }
+
+private:
+    const Instruction& instruction(Index index) const { return body_->instructions[index]; }
+
+    /// "%7", one of the first `count` instructions.
+    Index value(std::size_t count, const char* what) {
+        const std::size_t start = in_.at();
+        in_.expect("%");
+        const std::uint64_t index = in_.digits(std::numeric_limits<Index>::max() - 1);
+        if (index >= count) in_.fail(std::string(what) + " %" + std::to_string(index) + " is not computed before it is used", start);
+        return Index(index);
+    }
+
+    void read_instruction() {
+        const std::size_t start = in_.at(), index = body_->instructions.size();
+        in_.take("%");
+        if (in_.digits(std::numeric_limits<Index>::max() - 1) != index)
+            in_.fail("values are numbered in order: expected %" + std::to_string(index), start);
+        in_.expect(" = ");
+        const std::size_t name_at = in_.at();
+        const std::string_view name = in_.name("the name of a primitive");
+        const auto found = known_.find(name);
+        if (found == known_.end()) in_.fail("unknown primitive '" + std::string(name.substr(0, 100)) + "'", name_at);
+        Instruction made;
+        made.primitive = found->second;
+        operands_.clear();
+        while (in_.sees(" %")) {
+            in_.take(" ");
+            operands_.push_back(value(index, "operand"));
+        }
+        const std::size_t count = operands_.size();
+        const int arity = made.primitive->arity;
+        if (arity == Primitive::variadic ? count == 0 : count != std::size_t(arity))
+            in_.fail(std::string(name) + " takes " + (count == 0 && arity < 0 ? "at least 1" : std::to_string(arity)) +
+                     " operands, not " + std::to_string(count));
+        made.operands = SmallVector<Index, 3>(operands_);
+        made.attributes = attributes(*made.primitive);
+        in_.expect(" : ");
+        made.type.dtype = in_.dtype();
+        made.type.shape = in_.extents();
+        if (in_.take("  # ")) made.where = place();
+        in_.expect("\n");
+        add(std::move(made), name_at);
+    }
+
+    /// Appends an instruction that keeps the rules, and notes what leaves there are.
+    void add(Instruction made, std::size_t name_at) {
+        const Index index = Index(body_->instructions.size());
+        const Primitive* p = made.primitive;
+        body_->instructions.push_back(std::move(made));
+        try {
+            verify_from(body_->instructions, index);
+        } catch (const Error& error) {
+            in_.fail(error.what(), name_at);
+        }
+        if (p == &primitive(Op::input))
+            body_->inputs.push_back(index);
+        else if (p == &primitive(Op::parameter))
+            body_->parameters.push_back(index);
+        else if (p->leaf && instruction(index).attributes.list().empty())
+            constants_.push_back(index);
+    }
+
+    Attributes attributes(const Primitive& p) {
+        Attribute list[Attributes::max];
+        std::size_t count = 0;
+        while (in_.next() == ' ' && format::is_letter(in_.next(1))) {
+            in_.take(" ");
+            const std::size_t start = in_.at();
+            const std::string name(in_.name("an attribute"));
+            const Setting* setting = count < Attributes::max ? &p.settings[count] : nullptr;
+            if (!setting || !setting->name || name != setting->name) refuse_attribute(p, count, name, start);
+            in_.expect("=");
+            list[count++] = {setting->name, attribute(setting->kind)};
+        }
+        const bool more = count < Attributes::max && p.settings[count].name;
+        if (more && !(count == 0 && p.settings_optional))
+            in_.fail(std::string("attribute '") + p.settings[count].name + "' of " + p.name + " is missing");
+        return Attributes(std::span<const Attribute>(list, count));
+    }
+
+    [[noreturn]] void refuse_attribute(const Primitive& p, std::size_t count, const std::string& name, std::size_t at) {
+        const std::string its = "attribute '" + name.substr(0, 100) + "'";
+        for (std::size_t k = 0; k < Attributes::max && p.settings[k].name; ++k)
+            if (name == p.settings[k].name)
+                in_.fail(its + (k < count ? " is given twice" : " is out of order") + "; expected " +
+                         (count < Attributes::max && p.settings[count].name ? p.settings[count].name : "no more"), at);
+        in_.fail(std::string(p.name) + " has no " + its, at);
+    }
+
+    Attribute::Value attribute(Setting::Kind kind) {
+        using Kind = Setting::Kind;
+        switch (kind) {
+            case Kind::flag:
+                if (in_.take("true")) return true;
+                if (in_.take("false")) return false;
+                in_.fail("expected true or false");
+            case Kind::integer: return in_.integer();
+            case Kind::number: return in_.number();
+            case Kind::dtype: return in_.dtype();
+            case Kind::extents: return in_.extents();
+            default: return in_.list();  // its integers are in range
+        }
+    }
+
+    Where place() {
+        const std::size_t start = in_.at();
+        const std::string_view text = in_.line_rest();
+        const std::size_t colon = text.rfind(':');
+        if (colon == text.npos || colon == 0) in_.fail("expected a source line, file:number", start);
+        const std::string_view file = text.substr(0, colon);
+        for (std::size_t i = 0; i < file.size(); ++i)
+            if (!format::is_printable(file[i]) || file[i] == '/') in_.fail("a file name has a control character or '/'", start + i);
+        const std::string_view digits = text.substr(colon + 1);
+        Scanner line(digits, {});
+        try {
+            const unsigned number = unsigned(line.digits(std::numeric_limits<unsigned>::max()));
+            if (line.at() == digits.size()) {
+                auto name = names_->find(file);
+                if (name == names_->end()) name = names_->emplace(file).first;
+                return {name->c_str(), number};
+            }
+        } catch (const FormatError&) {  // the message below has the right column
+        }
+        in_.fail("expected the number of a source line", start + colon + 1);
+    }
+
+    void read_results() {
+        in_.expect("return");
+        while (in_.take(" ")) body_->outputs.push_back(value(body_->instructions.size(), "result"));
+        in_.expect("\n");
+    }
+
+    void read_update() {
+        in_.expect("update ");
+        const std::size_t start = in_.at(), count = body_->instructions.size();
+        const Index parameter = value(count, "parameter");
+        if (instruction(parameter).primitive != &primitive(Op::parameter))
+            in_.fail("%" + std::to_string(parameter) + " is no parameter: it cannot be updated", start);
+        if (!updated_.insert(parameter).second) in_.fail("parameter %" + std::to_string(parameter) + " is updated twice", start);
+        in_.expect(" ");
+        const std::size_t value_at = in_.at();
+        const Index next = value(count, "value");
+        if (!(instruction(next).type == instruction(parameter).type))
+            in_.fail("an update of type " + to_string(instruction(next).type) + " for a parameter of type " +
+                         to_string(instruction(parameter).type), value_at);
+        in_.expect("\n");
+        body_->updates.push_back({parameter, next});
+    }
+
+    /// The leaves with a tensor in the file: all constants without a number; then all inputs and parameters, or none.
+    void read_values() {
+        leaves_ = constants_;
+        leaves_.insert(leaves_.end(), body_->inputs.begin(), body_->inputs.end());
+        leaves_.insert(leaves_.end(), body_->parameters.begin(), body_->parameters.end());
+        while (in_.take("value ")) {
+            const std::size_t start = in_.at();
+            const Index index = value(body_->instructions.size(), "value");
+            if (given_ == leaves_.size()) in_.fail("no more leaves need a value", start);
+            if (index != leaves_[given_]) in_.fail("expected the value of %" + std::to_string(leaves_[given_]), start);
+            const Type& type = instruction(index).type;
+            bytes_needed_ += std::size_t(type.shape.elements()) * size_of(type.dtype);
+            if (bytes_needed_ > in_.bytes().size())
+                in_.fail("the file is too short for a value of type " + to_string(type), start);
+            in_.expect("\n");
+            ++given_;
+        }
+        if (given_ != leaves_.size() && given_ != constants_.size())
+            in_.fail("the value of %" + std::to_string(leaves_[given_]) + " is missing");
+    }
+
+    void read_data() {
+        in_.expect("data ");
+        const std::size_t start = in_.at();
+        const std::uint64_t size = in_.digits(std::numeric_limits<std::int64_t>::max());
+        if (size != bytes_needed_) in_.fail("the values have " + std::to_string(bytes_needed_) + " bytes", start);
+        in_.expect(" ");
+        const std::size_t sum_at = in_.at();
+        const std::uint64_t sum = in_.hex();
+        in_.expect("\n");
+        const std::string_view data = in_.bytes().substr(in_.at());
+        if (data.size() < size) in_.fail(std::to_string(size - data.size()) + " bytes are missing at the end", in_.bytes().size());
+        if (data.size() > size) in_.fail(std::to_string(data.size() - size) + " bytes too many", in_.at() + size);
+        if (sum != format::checksum(data, format::checksum(in_.bytes().substr(0, sum_at))))
+            in_.fail("the checksum is wrong: the file is damaged", sum_at);
+        for (std::size_t k = 0; k < given_; ++k) {
+            const Tensor value = tensor(instruction(leaves_[k]).type);
+            if (k < constants_.size())
+                body_->constants.push_back({leaves_[k], value});
+            else
+                (k < constants_.size() + body_->inputs.size() ? body_->input_values : body_->parameter_values).push_back(value);
+        }
+    }
+
+    Tensor tensor(const Type& type) {
+        const Tensor result = Tensor::uninitialised(type);
+        const std::size_t start = in_.at();
+        const std::string_view bytes = in_.take(result.bytes());
+        for (std::size_t i = 0; type.dtype == DType::boolean && i < bytes.size(); ++i)
+            if (bytes[i] != 0 && bytes[i] != 1) in_.fail("a boolean is neither 0 nor 1", start + i);
+        if (!bytes.empty()) std::memcpy(const_cast<void*>(result.raw()), bytes.data(), bytes.size());
+        return result;
+    }
+
+    Scanner in_;
+    std::map<std::string_view, const Primitive*> known_;
+    std::unique_ptr<Program::Body> body_ = std::make_unique<Program::Body>();
+    std::shared_ptr<Names> names_ = std::make_shared<Names>();
+    std::vector<Index> operands_;  // scratch
+    std::set<Index> updated_;
+    std::vector<Index> constants_;  // those that need a tensor
+    std::vector<Index> leaves_;
+    std::size_t given_ = 0, bytes_needed_ = 0;
+};
+
+}  // namespace
+
+Program read_program(std::string_view bytes, OwnPrimitives own, std::string source) {
+    return Reader(bytes, own, std::move(source)).read();
+}
+
+}  // namespace gradtape::detail

@@ -1,0 +1,150 @@
+// Words and numbers of program files. Numbers are accepted only as they are written: one text for one value.
+#include "scanner.hpp"
+
+#include "../ir/print.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+namespace gradtape {
+
+FormatError::FormatError(const std::string& problem, const std::string& source, std::size_t line, std::size_t column)
+    : Error((source.empty() ? "" : source + ", ") + "line " + std::to_string(line) + ", column " + std::to_string(column) +
+                ": " + problem, {"load", {}, {}, {}}),
+      line_(line),
+      column_(column) {}
+
+namespace detail {
+namespace {
+
+/// What stands in the file, short and printable, for messages.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t longest = 40;
+    std::string result = "'";
+    for (const char c : text.substr(0, longest)) result += format::is_printable(c) ? c : '?';
+    return result + (text.size() > longest ? "…'" : "'");
+}
+
+}  // namespace
+
+void Scanner::fail(const std::string& problem, std::size_t at) const {
+    const std::string_view before = bytes_.substr(0, at);
+    const std::size_t line = 1 + std::size_t(std::count(before.begin(), before.end(), '\n'));
+    const std::size_t start = before.rfind('\n');
+    throw FormatError(problem, source_, line, start == before.npos ? at + 1 : at - start);
+}
+
+bool Scanner::take(std::string_view text) noexcept {
+    if (!sees(text)) return false;
+    at_ += text.size();
+    return true;
+}
+
+void Scanner::expect(std::string_view text) {
+    if (take(text)) return;
+    const std::string wanted = text == "\n" ? "the end of the line" : "'" + std::string(text) + "'";
+    fail("expected " + wanted + (at_ >= bytes_.size() ? ", but the file ends" : ", not " + quoted(bytes_.substr(at_, 12))));
+}
+
+std::string_view Scanner::take(std::size_t count) noexcept {
+    const std::string_view taken = bytes_.substr(at_, count);
+    at_ += taken.size();
+    return taken;
+}
+
+std::string_view Scanner::word() noexcept {
+    return take(std::min(bytes_.find_first_of(" \n", at_), bytes_.size()) - at_);
+}
+
+std::string_view Scanner::line_rest() noexcept { return take(std::min(bytes_.find('\n', at_), bytes_.size()) - at_); }
+
+std::string_view Scanner::name(const char* what) {
+    std::size_t length = 0;
+    while (format::is_letter(next(length)) || format::is_digit(next(length))) ++length;
+    if (!format::is_name(bytes_.substr(at_, length))) fail(std::string("expected ") + what);
+    return take(length);
+}
+
+std::uint64_t Scanner::digits(std::uint64_t most) {
+    const std::size_t start = at_;
+    std::size_t length = 0;
+    while (format::is_digit(next(length))) ++length;
+    if (length == 0) fail("expected digits");
+    const std::string_view text = take(length);
+    if (length > 1 && text[0] == '0') fail("a number starts with 0", start);
+    std::uint64_t value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + length, value);
+    if (read.ec != std::errc() || value > most)
+        fail("number " + quoted(text) + " is out of range; at most " + std::to_string(most) + " is allowed", start);
+    return value;
+}
+
+std::int64_t Scanner::integer() {
+    const std::size_t start = at_;
+    const bool negative = take("-");
+    const std::int64_t value = std::int64_t(digits(std::uint64_t(format::most)));
+    if (negative && value == 0) fail("0 has no sign", start);
+    return negative ? -value : value;
+}
+
+std::uint64_t Scanner::hex() {
+    const std::size_t start = at_;
+    const std::string_view text = take(std::size_t(16));
+    std::uint64_t value = 0;
+    const bool digits = text.size() == 16 && text.find_first_not_of("0123456789abcdef") == text.npos;
+    if (!digits) fail("expected 16 hexadecimal digits", start);
+    std::from_chars(text.data(), text.data() + 16, value, 16);
+    return value;
+}
+
+double Scanner::number() {
+    const std::size_t start = at_;
+    if (take("nan:")) {
+        const double value = std::bit_cast<double>(hex());
+        if (!std::isnan(value)) fail("these are not the bits of a NaN", start);
+        return value;
+    }
+    const std::string_view text = word();
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc::result_out_of_range) fail("number " + quoted(text) + " is out of range", start);
+    if (read.ec != std::errc() || read.ptr != text.data() + text.size()) fail(quoted(text) + " is no number", start);
+    const std::string written = value_text(value, NanText::bits);
+    if (text != written) fail("number " + quoted(text) + " is written " + written, start);
+    return value;
+}
+
+DType Scanner::dtype() {
+    const std::size_t start = at_;
+    const std::string_view text = name("an element type");
+    for (const DType dtype : {DType::float32, DType::float64, DType::int64, DType::boolean})
+        if (text == to_string(dtype)) return dtype;
+    fail("unknown element type " + quoted(text), start);
+}
+
+Shape Scanner::list() {
+    expect("(");
+    Shape result;
+    if (take(")")) return result;
+    result.push_back(integer());
+    if (take(",)")) return result;
+    while (!take(")")) {
+        expect(", ");
+        if (result.rank() == Shape::max_rank) fail("more than " + std::to_string(Shape::max_rank) + " axes");
+        result.push_back(integer());
+    }
+    if (result.rank() == 1) fail("expected ',' in a list of one", at_ - 1);
+    return result;
+}
+
+Shape Scanner::extents() {
+    const std::size_t start = at_;
+    const Shape shape = list();
+    if (!format::is_allowed(shape)) fail("shape " + to_string(shape) + " has a negative extent or too many elements", start);
+    return shape;
+}
+
+}  // namespace detail
+}  // namespace gradtape

@@ -1,0 +1,48 @@
+// Walks over the text of a program file, and refuses with line and column.
+#pragma once
+
+#include <gradtape/serialise.hpp>
+
+#include "format.hpp"
+
+namespace gradtape::detail {
+
+class Scanner {
+public:
+    Scanner(std::string_view bytes, std::string source) : bytes_(bytes), source_(std::move(source)) {}
+
+    std::size_t at() const noexcept { return at_; }
+    std::string_view bytes() const noexcept { return bytes_; }
+    bool sees(std::string_view text) const noexcept { return bytes_.substr(at_, text.size()) == text; }
+    char next(std::size_t ahead = 0) const noexcept { return at_ + ahead < bytes_.size() ? bytes_[at_ + ahead] : '\0'; }
+    /// Steps over `text` where it comes next.
+    bool take(std::string_view text) noexcept;
+    /// Steps over `text`, which must come next.
+    void expect(std::string_view text);
+    std::string_view take(std::size_t count) noexcept;
+    /// The characters up to a blank or the end of the line.
+    std::string_view word() noexcept;
+    std::string_view line_rest() noexcept;
+    std::string_view name(const char* what);
+
+    /// Digits without leading zeros, at most `most`.
+    std::uint64_t digits(std::uint64_t most);
+    std::int64_t integer();
+    /// 16 hexadecimal digits.
+    std::uint64_t hex();
+    double number();
+    DType dtype();
+    /// "(2, 3)"
+    Shape list();
+    Shape extents();
+
+    [[noreturn]] void fail(const std::string& problem) const { fail(problem, at_); }
+    [[noreturn]] void fail(const std::string& problem, std::size_t at) const;
+
+private:
+    std::string_view bytes_;
+    std::string source_;
+    std::size_t at_ = 0;
+};
+
+}  // namespace gradtape::detail
