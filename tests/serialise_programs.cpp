@@ -1,0 +1,272 @@
+// Programs as files: what is saved is what is loaded, here and in another process.
+#include "support/awkward_program.hpp"
+#include "support/program_file.hpp"
+#include "support/random_program.hpp"
+#include "support/replay_program.hpp"
+#include "support/samples.hpp"
+
+#include <gradtape/nonfinite.hpp>
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cstdlib>
+#include <fstream>
+
+#include <unistd.h>
+
+namespace gradtape::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that is gone afterwards.
+struct Folder {
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "gradtape-XXXXXX").string();
+        path = mkdtemp(name.data());
+    }
+    ~Folder() { fs::remove_all(path); }
+    fs::path path;
+};
+
+std::string read_file(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// "" where the program comes back from its bytes, and the bytes from it.
+std::string round_trip(const Program& program, OwnPrimitives own = {}) {
+    const std::string bytes = to_bytes(program);
+    const Program loaded = from_bytes(bytes, own);
+    const std::string what = difference(program, loaded);
+    return !what.empty() ? what : to_bytes(loaded) != bytes ? "other bytes" : to_text(loaded) != to_text(program) ? "other text" : "";
+}
+
+TEST_CASE("serialise: every primitive, with what its derivative records, comes back") {
+    for (const Primitive* p : operations())
+        for (const Sample& sample : samples(*p)) {
+            CAPTURE(std::string(p->name));
+            const bool floating = !p->elementwise || p->loops[std::size_t(DType::float64)];
+            Random random(2);
+            Tape tape;
+            std::vector<Node> x;
+            for (const Tensor& t : sample_operands(*p, sample, floating ? DType::float64 : DType::boolean, random))
+                x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
+            const Node z = apply(*p, x, sample.attributes);
+            if (p->differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
+                vjp(z, x.back(), full_like(z, 0.1));
+            CHECK(round_trip(Program(tape, {z})) == "");
+        }
+}
+
+TEST_CASE("serialise: every attribute that instructions carry is one of the primitive's settings") {
+    for (const Primitive* p : operations())
+        for (const Sample& sample : samples(*p)) {
+            std::size_t settings = 0;
+            while (settings < Attributes::max && p->settings[settings].name) ++settings;
+            const auto attributes = sample.attributes.list();
+            const bool fits = attributes.size() == settings || (attributes.empty() && p->settings_optional);
+            CHECK_MESSAGE(fits, p->name);
+            for (std::size_t k = 0; k < attributes.size(); ++k) CHECK(std::string(attributes[k].name) == p->settings[k].name);
+        }
+}
+
+TEST_CASE("serialise: random programs come back, and replay bit for bit") {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        CAPTURE(seed);
+        const Program awkward = program_of(awkward_program(seed)), program = program_of(replay_program(seed).body);
+        CHECK(round_trip(awkward) == "");
+        CHECK(round_trip(program) == "");
+        if (seed > 60 || program.body().input_values.size() != program.body().inputs.size()) continue;
+        CHECK(replayed(compile(from_bytes(to_bytes(program))), 3) == replayed(compile(program), 3));
+    }
+}
+
+/// A training step: an input, a constant tensor, a parameter that is updated, a guard.
+Program training_step(Tape& tape) {
+    const Node x = tape.input(Tensor{{1, 2, 3}, {4, 5, 6}}), w = tape.parameter(Tensor{0.1, -0.0, 0.3});
+    const Node rate = tape.parameter(Tensor(0.01)), target = tape.constant(Tensor{1, -2});
+    const Node loss = mean(square(matmul(x, w) - target));
+    tape.guard_reads(true);
+    (void)rate.item();
+    return Program(tape, {loss}, {{w, w - rate * grad(loss, w)}});
+}
+
+TEST_CASE("serialise: updates, leaf values and guards") {
+    Tape tape;
+    const Program program = training_step(tape);
+    CHECK(round_trip(program) == "");
+    CHECK(to_text(program).find("\nupdate %1 %") != std::string::npos);
+    const Program loaded = from_bytes(to_bytes(program));
+    CHECK(loaded.body().updates.size() == 1);
+    Replay trained(compile(loaded));
+    trained.run();
+    const double first = trained.output(0).item();
+    for (int i = 0; i < 50; ++i) trained.run();
+    CHECK(trained.output(0).item() < first / 2);
+    CHECK(replayed(compile(loaded), 20) == replayed(compile(program), 20));
+
+    trained.set_parameter(1, Tensor(0.5));
+    CHECK_THROWS_AS(trained.run(), GuardFailed);
+}
+
+TEST_CASE("serialise: without leaf values, a replay must be given all") {
+    Tape tape;
+    const Program program = training_step(tape);
+    const Program loaded = from_bytes(to_bytes(program, {.leaf_values = false}));
+    CHECK(loaded.body().constants.size() == 1);
+    CHECK(loaded.body().input_values.empty());
+    CHECK(to_bytes(loaded) == to_bytes(program, {.leaf_values = false}));
+    Replay replay(compile(loaded)), whole(compile(program));
+    CHECK_THROWS_AS(replay.run(), ValueError);
+    replay.set_input(0, program.body().input_values[0]);
+    for (std::size_t k : {0, 1}) replay.set_parameter(k, program.body().parameter_values[k]);
+    replay.run();
+    whole.run();
+    CHECK(same_bits(replay.output(0), whole.output(0)));
+    CHECK(same_bits(replay.parameter(0), whole.parameter(0)));
+}
+
+TEST_CASE("serialise: numbers in attributes keep every bit") {
+    const std::uint64_t nans[] = {0x7FF8000000000000, 0xFFF8000000000000, 0x7FF0000000000001, 0xFFFFFFFFFFFFFFFF, 0x7FF8DEADBEEF0001};
+    std::vector<double> values = {0.0, -0.0, 1.0 / 3, 5e-324, -5e-324, 1.7976931348623157e308, inf, -inf, 1e22, 1e-7, 123456789};
+    for (std::uint64_t bits : nans) values.push_back(std::bit_cast<double>(bits));
+    Random random(1);
+    Tape tape;
+    for (double v : values) tape.full({2}, v);
+    const Program program(tape, {});
+    CHECK(round_trip(program) == "");
+    const Program loaded = from_bytes(to_bytes(program));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        CHECK(std::bit_cast<std::uint64_t>(loaded.body().instructions[i].attributes.get<double>("value")) ==
+              std::bit_cast<std::uint64_t>(values[i]));
+}
+
+TEST_CASE("serialise: tensors of every dtype, empty ones, and all bits of NaN") {
+    Tape tape;
+    Tensor odd = Tensor::uninitialised({DType::float32, {3}});
+    const std::uint32_t bits[] = {0x7FC12345, 0xFF800001, 0x80000000};
+    for (int i = 0; i < 3; ++i) odd.mutable_data<float>()[std::size_t(i)] = std::bit_cast<float>(bits[i]);
+    Random random(4);
+    for (DType dtype : {DType::float32, DType::float64, DType::int64, DType::boolean})
+        for (const Shape& shape : {Shape{}, Shape{0, 3}, Shape{5}, Shape{2, 1, 3}}) {
+            tape.constant(random.tensor(shape, -3, 3).as(dtype));
+            tape.input(random.tensor(shape, -3, 3).as(dtype));
+        }
+    tape.constant(odd);
+    CHECK(round_trip(Program(tape, {})) == "");
+}
+
+TEST_CASE("serialise: abstract recordings have types only") {
+    Tape tape(gradtape::Recording::abstract);
+    const Node x = tape.input({DType::float64, {1000, 1000}}), w = tape.parameter({DType::float64, {1000, 1000}});
+    const Program program(tape, {sum(matmul(x, w))});
+    const std::string bytes = to_bytes(program);
+    CHECK(bytes.size() < 1000);
+    CHECK(round_trip(program) == "");
+}
+
+TEST_CASE("serialise: source lines outlive the file's bytes and the program, as long as what is compiled lives") {
+    std::optional<Compiled> compiled;
+    {
+        std::string bytes = "gradtape program 1\n%0 = parameter : float64()  # a file, héé.cpp:7\n"
+                            "%1 = guard %0 expected=1 : float64()  # x:y.cpp:4294967295\nreturn %1\nvalue %0\ndata 8 0123456789abcdef\n";
+        const double two = 2;
+        bytes.append(reinterpret_cast<const char*>(&two), 8);
+        const Program program = from_bytes(sealed(bytes));
+        std::fill(bytes.begin(), bytes.end(), '!');
+        CHECK(to_string(program.body().instructions[0].where) == "a file, héé.cpp:7");
+        compiled = compile(program);
+    }
+    CHECK(replayed(*compiled, 1).find("(x:y.cpp:4294967295)") != std::string::npos);
+}
+
+TEST_CASE("serialise: primitives of the user's") {
+    static const Primitive doubled = [] {
+        Primitive p;
+        p.name = "doubled";
+        p.arity = 1;
+        p.shape = [](const ShapeCall& call) { return call[0]; };
+        p.kernel = [](const KernelCall& call) {
+            for (std::size_t i = 0; i < call.result<double>().size(); ++i) call.result<double>()[i] = call.input<double>(0)[i] * 2;
+        };
+        p.settings[0] = {"times", Setting::Kind::integer};
+        return p;
+    }();
+    static const Primitive named_add = [] {
+        Primitive p = doubled;
+        p.name = "add";
+        return p;
+    }();
+    const Primitive* const own[] = {&doubled};
+    Tape tape;
+    const Node x = tape.input(Tensor{1, 2});
+    const Program good(tape, {apply(doubled, {x}, {{"times", std::int64_t(1)}})});
+    CHECK(round_trip(good, own) == "");
+    CHECK(replayed(compile(from_bytes(to_bytes(good), own)), 1) == replayed(compile(good), 1));
+    CHECK_THROWS_WITH_AS(from_bytes(to_bytes(good)), doctest::Contains("unknown primitive 'doubled'"), FormatError);
+
+    Tape other;
+    const Node y = other.input(Tensor{1, 2});
+    CHECK_THROWS_WITH_AS(to_bytes(Program(other, {apply(named_add, {y}, {{"times", std::int64_t(1)}})})),
+                         doctest::Contains("name of one of the library's"), ValueError);
+    for (const Attributes& bad : {Attributes(), Attributes{{"time", std::int64_t(1)}}, Attributes{{"times", 1.0}},
+                                  Attributes{{"times", std::int64_t(1) << 40}}}) {
+        Tape third;
+        CHECK_THROWS_AS(to_bytes(Program(third, {apply(doubled, {third.input(Tensor{1, 2})}, bad)})), ValueError);
+    }
+}
+
+TEST_CASE("serialise: files are whole or not there") {
+    Folder folder;
+    Tape tape;
+    const Program program = training_step(tape);
+    const fs::path path = folder.path / "step.gradtape";
+    save(path, program);
+    CHECK(read_file(path) == to_bytes(program));
+    save(path, program, {.leaf_values = false});  // over an old one
+    CHECK(read_file(path) == to_bytes(program, {.leaf_values = false}));
+    CHECK(difference(load(path), from_bytes(read_file(path))) == "");
+    CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);  // nothing left over
+    CHECK_THROWS_AS(save(folder.path / "no" / "such", program), fs::filesystem_error);
+    CHECK_THROWS_AS(save(folder.path, program), fs::filesystem_error);  // a folder is in the way
+    CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
+    CHECK_THROWS_AS(load(folder.path / "nothing"), fs::filesystem_error);
+    CHECK_THROWS_AS(load(folder.path), fs::filesystem_error);
+    std::ofstream(path) << "gradtape program 1\nreturn %0\n";
+    CHECK_THROWS_WITH_AS(load(path), "[load] step.gradtape, line 2, column 8: result %0 is not computed before it is used", FormatError);
+}
+
+constexpr int programs_for_child = 40;
+fs::path program_path(const fs::path& folder, int k) { return folder / (std::to_string(k) + ".gradtape"); }
+fs::path result_path(const fs::path& folder, int k) { return folder / (std::to_string(k) + ".results"); }
+
+// Run by the next test in a process of its own, which knows nothing but the files.
+TEST_CASE("serialise: the other process" * doctest::skip()) {
+    const fs::path folder = std::getenv("GRADTAPE_PROGRAMS");
+    for (int k = 0; k < programs_for_child; ++k)
+        std::ofstream(result_path(folder, k), std::ios::binary) << replayed(compile(load(program_path(folder, k))), 3);
+}
+
+TEST_CASE("serialise: a program loaded by another process replays bit for bit") {
+    Folder folder;
+    std::vector<std::string> expected;
+    for (int k = 0; k < programs_for_child; ++k) {
+        Tape tape;
+        const Program program = k == 0 ? training_step(tape) : program_of(replay_program(std::uint64_t(k)).body);
+        save(program_path(folder.path, k), program);
+        expected.push_back(replayed(compile(program), 3));
+    }
+    CHECK(expected[0].size() > 3 * sizeof(double));
+    const std::string self = fs::read_symlink("/proc/self/exe").string();
+    setenv("GRADTAPE_PROGRAMS", folder.path.c_str(), 1);
+    CHECK(std::system(("'" + self + "' --no-skip --test-case='serialise: the other process' > /dev/null").c_str()) == 0);
+    for (int k = 0; k < programs_for_child; ++k) {
+        CAPTURE(k);
+        CHECK(read_file(result_path(folder.path, k)) == expected[std::size_t(k)]);
+    }
+}
+
+}  // namespace
+}  // namespace gradtape::test
