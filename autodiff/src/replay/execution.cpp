@@ -194,19 +194,29 @@ void Execution::check_guard(const Guard& guard) const {
         throw GuardFailed(guard.expected, found, guard.where);
 }
 
+/// Debug: fills a buffer with signalling NaN.
+void Execution::spoil(BufferId buffer) {
+    std::uint64_t* words = reinterpret_cast<std::uint64_t*>(at_[buffer]);
+    std::fill(words, words + plan->buffers[buffer].bytes / 8, 0x7FF40000'7FA00000u);  // signalling as double and as float
+}
+
+/// Debug: what a run has not computed yet must not be read, nor handed out.
+void Execution::spoil_all() {
+    for (BufferId b = 0; b < plan->buffers.size(); ++b)
+        if (plan->buffers[b].home == Home::arena || plan->buffers[b].home == Home::output) spoil(b);
+}
+
 /// Debug: values that are dead become signalling NaN, so that a wrong plan shows.
 void Execution::spoil_dead(std::size_t step, std::size_t& next) {
-    for (; next < plan->dead_after.size() && plan->dead_after[next].second == step; ++next) {
-        const BufferId dead = plan->dead_after[next].first;
-        std::uint64_t* words = reinterpret_cast<std::uint64_t*>(at_[dead]);
-        std::fill(words, words + plan->buffers[dead].bytes / 8, 0x7FF40000'7FA00000u);  // signalling as double and as float
-    }
+    for (; next < plan->dead_after.size() && plan->dead_after[next].second == step; ++next)
+        spoil(plan->dead_after[next].first);
 }
 
 void Execution::run() {
     if (released_) check_bound();
     released_ = false;
     own_results();
+    if (plan->debug) spoil_all();
     std::size_t dead = 0;
     for (std::size_t s = 0; s < plan->steps.size(); ++s) {
         const Step step = plan->steps[s];

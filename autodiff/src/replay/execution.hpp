@@ -24,6 +24,8 @@ private:
     void run_op(const Group& group, const GroupOp& op, std::size_t begin, std::size_t count);
     void run_call(const Call& call);
     void check_guard(const Guard& guard) const;
+    void spoil(BufferId buffer);
+    void spoil_all();
     void spoil_dead(std::size_t step, std::size_t& next);
 
     std::shared_ptr<std::byte> arena_;
