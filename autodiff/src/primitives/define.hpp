@@ -38,6 +38,13 @@ void run_prepared(const KernelCall& call) {
 
 /// A record under construction. Each call states one fact.
 struct Define : Primitive {
+    template <class Change>
+    constexpr Define with(Change change) const {
+        Define d = *this;
+        change(d);
+        return d;
+    }
+
     constexpr Define(const char* its_name, int its_arity) {
         name = its_name;
         arity = its_arity;
@@ -97,14 +104,6 @@ struct Define : Primitive {
     template <const auto& exact, class Word = std::uint64_t>
     constexpr Define integers() const {
         return with([](Define& d) { d.loops[std::size_t(DType::int64)] = uniform_loop<exact, Word, Word>(); });
-    }
-
-private:
-    template <class Change>
-    constexpr Define with(Change change) const {
-        Define d = *this;
-        change(d);
-        return d;
     }
 };
 
