@@ -17,16 +17,19 @@ void simd_loop(std::size_t count, const Stream* in, void* out) {
     using Batch = xsimd::batch<T>;
     constexpr std::size_t width = Batch::size;
     T* z = static_cast<T*>(out);
-    const auto load = [&](std::size_t k, std::size_t i) {
-        return Batch::load_unaligned(static_cast<const T*>(in[k].data) + i * in[k].step);
-    };
-    for (std::size_t i = 0; i < count; i += width) {
+    // Held in registers: the compiler must assume that a store through z changes whatever `in` points to.
+    const T *x0 = static_cast<const T*>(in[0].data), *x1 = nullptr, *x2 = nullptr;
+    const std::size_t step0 = width * in[0].step;
+    std::size_t step1 = 0, step2 = 0;
+    if constexpr (arity > 1) x1 = static_cast<const T*>(in[1].data), step1 = width * in[1].step;
+    if constexpr (arity > 2) x2 = static_cast<const T*>(in[2].data), step2 = width * in[2].step;
+    for (T* const end = z + count; z < end; z += width, x0 += step0, x1 += step1, x2 += step2) {
         if constexpr (arity == 1)
-            kernel(load(0, i)).store_unaligned(z + i);
+            kernel(Batch::load_unaligned(x0)).store_unaligned(z);
         else if constexpr (arity == 2)
-            kernel(load(0, i), load(1, i)).store_unaligned(z + i);
+            kernel(Batch::load_unaligned(x0), Batch::load_unaligned(x1)).store_unaligned(z);
         else
-            kernel(load(0, i), load(1, i), load(2, i)).store_unaligned(z + i);
+            kernel(Batch::load_unaligned(x0), Batch::load_unaligned(x1), Batch::load_unaligned(x2)).store_unaligned(z);
     }
 }
 
