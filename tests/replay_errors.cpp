@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 namespace gradtape::test {
 namespace {
 
@@ -57,21 +59,39 @@ TEST_CASE("replay: compile refuses nodes that are not on its tape") {
     CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {other.x}); }, {"program"}) == "");
     CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {Node()}); }, {"program"}) == "");
     CHECK(refused_anywhere<TapeError>([&] { compile(cleared, {gone}); }, {"program"}) == "");
-    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{other.p, s.p}}); }, {"compile"}) == "");
-    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{s.p, other.p}}); }, {"compile"}) == "");
-    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{Node(), s.p}}); }, {"compile"}) == "");
-    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{s.p, Node()}}); }, {"compile"}) == "");
+    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{other.p, s.p}}); }, {"program"}) == "");
+    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{s.p, other.p}}); }, {"program"}) == "");
+    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{Node(), s.p}}); }, {"program"}) == "");
+    CHECK(refused_anywhere<TapeError>([&] { compile(s.tape, {}, {{s.p, Node()}}); }, {"program"}) == "");
 }
 
 TEST_CASE("replay: compile refuses updates of what is no parameter, of another type, or twice") {
     Setup s;
-    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.x, s.x}}); }, {"compile", {{3}}}) == "");
-    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p * 1, s.p}}); }, {"compile", {{2, 1}}}) == "");
-    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p, s.p}, {s.p, s.p * 2}}); }, {"compile"}) == "");
-    CHECK(refused_anywhere<ShapeError>([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }, {"compile", {{2, 1}, {2}}}) == "");
+    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.x, s.x}}); }, {"program", {{3}}}) == "");
+    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p * 1, s.p}}); }, {"program", {{2, 1}}}) == "");
+    CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p, s.p}, {s.p, s.p * 2}}); }, {"program"}) == "");
+    CHECK(refused_anywhere<ShapeError>([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }, {"program", {{2, 1}, {2}}}) == "");
     CHECK(refused_anywhere<DTypeError>([&] { compile(s.tape, {}, {{s.p, cast(s.p, DType::float32)}}); },
-                                       {"compile", {{2, 1}, {2, 1}}}) == "");
-    CHECK(says(message([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }), {"[compile] ", "float64(2,)", "float64(2, 1)"}));
+                                       {"program", {{2, 1}, {2, 1}}}) == "");
+    CHECK(says(message([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }), {"[program] ", "float64(2,)", "float64(2, 1)"}));
+}
+
+TEST_CASE("replay: there are no outputs before a run, nor after a failed guard") {
+    Tape tape;
+    tape.guard_reads(true);
+    const Node x = tape.input(Tensor(0.1));
+    (void)x.item();
+    Replay replay(compile(tape, {x * 2}));
+    CHECK(refused_anywhere<ValueError>([&] { (void)replay.output(0); }, {"replay"}) == "");
+    replay.run();
+    CHECK(replay.output(0).item() == 0.2);
+    replay.set_input(0, Tensor(std::nextafter(0.1, 1)));
+    const std::string failure = message([&] { replay.run(); });
+    CHECK(says(failure, {"[guard] ", "was 0.1,", "is now 0.10000000000000002;"}));
+    CHECK(refused_anywhere<ValueError>([&] { (void)replay.output(0); }, {"replay"}) == "");
+    replay.set_input(0, Tensor(0.1));
+    replay.run();
+    CHECK(replay.output(0).item() == 0.2);
 }
 
 TEST_CASE("replay: nothing to compute is a program too") {
@@ -104,9 +124,8 @@ TEST_CASE("replay: counts, numbers of parameters, and what explain says") {
     for (const char* part : {"recorded: 11 instructions", "remove_dead: 11 -> 10", "merge: 10 -> 8", "fused: ", "memory: ", "constants: "})
         CHECK_MESSAGE(text.find(part) != std::string::npos, std::string(part), " is not in\n", text);
     Tape other;
-    const Node stranger = other.parameter(Tensor(1.0));
     (void)other.parameter(Tensor(1.0));
-    CHECK(compiled.parameter_number(stranger) == std::nullopt);
+    CHECK(compiled.parameter_number(other.parameter(Tensor(1.0))) == std::nullopt);  // of p's index, on another tape
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ public:
     /// update writes.
     void release();
     /// Result i of the last run. Tensors taken out stay as they are: a later run leaves them their memory.
+    /// ValueError before the first run, and after a failed guard.
     Tensor output(std::size_t i) const;
     /// The present value of parameter i.
     Tensor parameter(std::size_t i) const;

@@ -16,7 +16,7 @@ struct Update {
 class Program {
 public:
     /// All that `tape` recorded so far; `outputs` are its results. TapeError for nodes of another tape; ValueError where
-    /// an update's first node is no parameter, or is given twice; ShapeError where its types differ.
+    /// an update's first node is no parameter, or is given twice; ShapeError or DTypeError where its types differ.
     Program(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {});
     Program(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {});
     ~Program();

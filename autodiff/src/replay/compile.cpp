@@ -1,16 +1,24 @@
 // The public face of compiling and replaying.
 #include <gradtape/compile.hpp>
 
+#include "../tape/recorder.hpp"
 #include "execution.hpp"
 #include "pipeline.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace gradtape {
 
 using namespace detail;
 
 namespace {
+
+/// The shortest text that only this number has.
+std::string every_digit(double number) {
+    char text[32];
+    return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
 
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
@@ -27,8 +35,8 @@ std::string report_of(const Plan& plan) {
 }  // namespace
 
 GuardFailed::GuardFailed(double expected, double found, Where where)
-    : Error("a value that control flow read while recording was " + std::to_string(expected) + ", is now " +
-                std::to_string(found) + "; record again", {"guard", {}, {}, where}),
+    : Error("a value that control flow read while recording was " + every_digit(expected) + ", is now " +
+                every_digit(found) + "; record again", {"guard", {}, {}, where}),
       expected_(expected),
       found_(found) {}
 
@@ -39,6 +47,7 @@ Compiled compile(const Program& program, const CompileOptions& options) {
     for (Index i : body.inputs) plan->input_types.push_back(body.instructions[i].type);
     for (Index i : body.parameters) plan->parameter_types.push_back(body.instructions[i].type);
     plan->parameter_leaves = body.parameters;
+    plan->recording = body.recording;
     if (options.keep_values) {
         plan->inputs = body.input_values;
         plan->parameters = body.parameter_values;
@@ -65,7 +74,8 @@ std::size_t Compiled::arena_bytes() const noexcept { return plan_->arena_bytes; 
 std::optional<std::size_t> Compiled::parameter_number(Node leaf) const noexcept {
     const auto& leaves = plan_->parameter_leaves;
     const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
-    if (!leaf || found == leaves.end() || *found != leaf.index()) return std::nullopt;
+    if (!leaf || Recorder::generation(leaf) != plan_->recording) return std::nullopt;
+    if (found == leaves.end() || *found != leaf.index()) return std::nullopt;
     return std::size_t(found - leaves.begin());
 }
 std::size_t Compiled::peak_bytes() const noexcept {
@@ -90,6 +100,9 @@ void Replay::release() { execution_->release(); }
 Tensor Replay::output(std::size_t i) const {
     if (i >= execution_->outputs.size())
         throw ValueError("no output " + std::to_string(i) + "; there are " + std::to_string(execution_->outputs.size()), {"replay", {}, {}, {}});
+    if (!execution_->complete)
+        throw ValueError("output " + std::to_string(i) + " has no value: no run was completed since the replay was made, "
+                         "or since a guard failed", {"replay", {execution_->outputs[i].shape()}, {}, {}});
     return execution_->outputs[i];
 }
 

@@ -216,6 +216,7 @@ void Execution::run() {
     if (released_) check_bound();
     released_ = false;
     own_results();
+    complete = false;
     if (plan->debug) spoil_all();
     std::size_t dead = 0;
     for (std::size_t s = 0; s < plan->steps.size(); ++s) {
@@ -232,6 +233,7 @@ void Execution::run() {
         }
         if (plan->debug) spoil_dead(s, dead);
     }
+    complete = true;
 }
 
 }  // namespace gradtape::detail

@@ -15,6 +15,7 @@ struct Execution {
 
     std::shared_ptr<const Plan> plan;
     std::vector<Tensor> inputs, parameters, outputs;
+    bool complete = false;  ///< the outputs are those of a whole run
 
 private:
     void point(BufferId buffer, const void* data) { at_[buffer] = const_cast<char*>(static_cast<const char*>(data)); }

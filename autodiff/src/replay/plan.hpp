@@ -95,6 +95,7 @@ struct Plan {
     std::vector<Tensor> constants;
     std::vector<Type> input_types, parameter_types;
     std::vector<Index> parameter_leaves;  ///< on the recording's tape
+    std::uint32_t recording = 0;          ///< which recording that is; 0: none
     std::vector<Tensor> inputs, parameters;  ///< recorded values, where they are kept
     std::vector<BufferId> input_buffers, parameter_buffers;
     std::vector<Result> outputs;

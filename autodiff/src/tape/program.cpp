@@ -3,6 +3,8 @@
 #include "../ir/verify.hpp"
 #include "recorder.hpp"
 
+#include <unordered_set>
+
 namespace gradtape {
 
 using detail::Index;
@@ -15,21 +17,24 @@ Index parameter_index(const Recorder& recorder, const Update& update) {
         throw TapeError("an update is on another tape", {"program", {}, {}, {}});
     const detail::Instruction& leaf = recorder.at(update.parameter.index());
     if (leaf.primitive != &detail::primitive(detail::Op::parameter))
-        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " is no parameter",
+        throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " : " +
+                             to_string(leaf.type) + " is no parameter",
                          {"program", {leaf.type.shape}, {}, leaf.where});
     const Type& type = recorder.at(update.value.index()).type;
-    if (!(type == leaf.type))
-        throw ShapeError("an update of type " + to_string(type) + " for a parameter of type " + to_string(leaf.type) +
-                             "; needs the same", {"program", {leaf.type.shape, type.shape}, {}, leaf.where});
-    return update.parameter.index();
+    if (type == leaf.type) return update.parameter.index();
+    const std::string problem = "an update of type " + to_string(type) + " for a parameter of type " +
+                                to_string(leaf.type) + "; needs the same";
+    const ErrorFacts facts{"program", {leaf.type.shape, type.shape}, {}, leaf.where};
+    if (type.shape == leaf.type.shape) throw DTypeError(problem, facts);
+    throw ShapeError(problem, facts);
 }
 
 void add_updates(Program::Body& body, const Recorder& recorder, std::span<const Update> updates) {
+    std::unordered_set<Index> updated;
     for (const Update& update : updates) {
         const Index parameter = parameter_index(recorder, update);
-        for (const auto& other : body.updates)
-            if (other.parameter == parameter)
-                throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"program", {}, {}, {}});
+        if (!updated.insert(parameter).second)
+            throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"program", {}, {}, {}});
         body.updates.push_back({parameter, update.value.index()});
     }
 }
@@ -45,6 +50,7 @@ Program::Program(const Tape& tape, std::span<const Node> outputs, std::span<cons
         body_->outputs.push_back(output.index());
     }
     add_updates(*body_, recorder, updates);
+    body_->recording = recorder.generation();
     const auto instructions = recorder.instructions();
     body_->instructions.assign(instructions.begin(), instructions.end());
     for (Index i = 0; i < instructions.size(); ++i) {

@@ -23,6 +23,9 @@ public:
                node.index_ < node.recorder_->instructions_.size();
     }
     static Recorder* owner(const Node& node) noexcept { return node.recorder_; }
+    /// Tells recordings apart, in the whole process and for ever.
+    static std::uint32_t generation(const Node& node) noexcept { return node.generation_; }
+    std::uint32_t generation() const noexcept { return generation_; }
     static bool same_recording(const Node& a, const Node& b) noexcept {
         return a.recorder_ == b.recorder_ && a.generation_ == b.generation_;
     }
