@@ -121,7 +121,7 @@ const RunResult& right_by(const std::vector<RunResult>& runs, int epoch) {
 
 plot::Panel region(const RunResult& run, const post::Example& example, std::size_t columns) {
     const std::optional<int> first = run.first_all_right();
-    const std::string when = first ? text("all right from epoch %d", *first)
+    const std::string when = first ? text("all right first at epoch %d", *first)
                                    : text("%d wrong at the end", run.mislabelled.back());
     return post::region_panel(post::name(run) + ": " + when, run.weights, example.k,
                               {-0.5, 3.5, -1, 3}, &example.data, columns);

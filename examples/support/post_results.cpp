@@ -105,10 +105,9 @@ std::vector<plot::Dots> dots(const DataSet& data, double size, bool labelled) {
 
 plot::Panel data_panel(const std::string& title, const DataSet& data) {
     const auto [left, right, bottom, top] = bounds(data);
-    const double margin = 0.07 * std::max(right - left, top - bottom);
+    const double side = 0.58 * std::max(right - left, top - bottom), x = (left + right) / 2, y = (bottom + top) / 2;
     plot::Panel panel{.title = title, .x_label = "x₁", .y_label = "x₂", .square = true};
-    // More room above, for the key.
-    panel.window = plot::Window{left - margin, right + margin, bottom - margin, top + 2.2 * margin};
+    panel.window = plot::Window{x - side, x + side, y - side, y + side};
     panel.dots = dots(data, 1.2, true);
     return panel;
 }
