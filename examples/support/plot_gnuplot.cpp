@@ -146,7 +146,7 @@ void send_panel(Pipe& gnuplot, const Panel& panel) {
 void draw_gnuplot(const Figure& figure, const fs::path& file) {
     const std::size_t columns = columns_of(figure), rows = (figure.panels.size() + columns - 1) / columns;
     Pipe gnuplot;
-    gnuplot("set encoding utf8\n");
+    gnuplot("set encoding utf8\nset minussign\n");
     gnuplot("set terminal pngcairo size %zu,%zu font 'DejaVu Sans,10' fontscale 2 linewidth 2 pointscale 2 "
             "background '#ffffff' noenhanced\n",
             2 * columns * std::size_t(figure.panel_width), 2 * rows * std::size_t(figure.panel_height));
