@@ -3,6 +3,7 @@
 #include <gradtape/tensor.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -178,6 +179,8 @@ void Tensor::require(DType dtype) const {
 void Tensor::require_unique() const {
     if (!unique())
         throw ValueError("the storage is shared, so it cannot be written; take a copy first", {"tensor", {shape()}, {}, {}});
+    // Another thread may have shared it before: it has read what it reads before we write.
+    std::atomic_thread_fence(std::memory_order_acquire);
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {

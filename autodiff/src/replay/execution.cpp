@@ -2,6 +2,7 @@
 #include "execution.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -141,6 +142,8 @@ void Execution::own_results() {
             parameters[i] = copy_of(parameters[i]);
             point(plan->parameter_buffers[i], parameters[i].raw());
         }
+    // Another thread may have held what is ours again: it has read what it reads before this run writes.
+    std::atomic_thread_fence(std::memory_order_acquire);
 }
 
 void Execution::run_op(const Group& group, const GroupOp& op, std::size_t begin, std::size_t count) {
