@@ -76,7 +76,9 @@ struct Network {
         loss = mean(logsumexp(matmul(tanh(matmul(x, w1)), w2), Axes(1)));
         gradients = grad(loss, {w1, w2});
     }
-    Compiled compiled() const { return compile(tape, {loss}, {{w1, w1 - 0.1 * gradients[0]}, {w2, w2 - 0.1 * gradients[1]}}); }
+    Compiled compiled() const {
+        return compile(tape, {loss}, {{w1, w1 - 0.1 * gradients[0]}, {w2, w2 - 0.1 * gradients[1]}});
+    }
 };
 
 TEST_CASE("replay: types and derivatives are recorded abstractly as they are eagerly") {
@@ -90,7 +92,8 @@ TEST_CASE("replay: types and derivatives are recorded abstractly as they are eag
 }
 
 TEST_CASE("replay: memory of a batch that no machine holds is known before anything runs") {
-    const Network one(gradtape::Recording::abstract, 1 << 10), huge(gradtape::Recording::abstract, std::int64_t(1) << 32);
+    const Network one(gradtape::Recording::abstract, 1 << 10),
+        huge(gradtape::Recording::abstract, std::int64_t(1) << 32);
     const double grown = double(huge.compiled().peak_bytes()) / double(one.compiled().peak_bytes());
     CHECK(grown > double(1 << 22) * 0.5);
     CHECK(huge.compiled().peak_bytes() > std::size_t(64) * 4 << 32);  // x alone

@@ -130,7 +130,8 @@ TEST_CASE("replay: the recorded tensors and other replays are not written to") {
 /// Three parameters, an input, and a plan with these updates.
 struct Three {
     Tape tape;
-    Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({1, 2})), q = tape.parameter(vec({3, 4})), r = tape.parameter(vec({5, 6}));
+    Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({1, 2})), q = tape.parameter(vec({3, 4})),
+         r = tape.parameter(vec({5, 6}));
 };
 using Values = std::vector<double>;
 
@@ -222,11 +223,12 @@ TEST_CASE("replay: outputs that are leaves, constants and aliases") {
         Tape tape;
         const Node x = tape.input(vec({1, 2})), p = tape.parameter(vec({3, 4}));
         const Node c = tape.constant(vec({5, 6})), n = tape.full({2}, 7), row = broadcast_to(x, {2, 2});
-        Replay replay(compile(tape, {x, p, c, n, reshape(x, {2, 1}), stop_gradient(p), row, row, c + n, n * 2}, {}, options));
+        Replay replay(
+            compile(tape, {x, p, c, n, reshape(x, {2, 1}), stop_gradient(p), row, row, c + n, n * 2}, {}, options));
         replay.set_input(0, vec({-1, -2}));
         replay.run();
-        const std::vector<std::vector<double>> expected = {{-1, -2}, {3, 4}, {5, 6}, {7, 7}, {-1, -2}, {3, 4},
-                                                           {-1, -2, -1, -2}, {-1, -2, -1, -2}, {12, 13}, {14, 14}};
+        const std::vector<std::vector<double>> expected = {
+            {-1, -2}, {3, 4}, {5, 6}, {7, 7}, {-1, -2}, {3, 4}, {-1, -2, -1, -2}, {-1, -2, -1, -2}, {12, 13}, {14, 14}};
         for (std::size_t k = 0; k < expected.size(); ++k) CHECK(values(replay.output(k)) == expected[k]);
         CHECK(replay.output(4).shape() == Shape{2, 1});
     }

@@ -1,6 +1,6 @@
 // A replay allocates nothing: this program's malloc counts its calls. (operator new calls malloc.)
-// OpenBLAS 0.3.21's small kernels for AVX-512 take 4 KiB by malloc in some products of untransposed matrices; where they
-// are quicker than our own, they are used nevertheless, and their calls are told apart by who made them.
+// OpenBLAS 0.3.21's small kernels for AVX-512 take 4 KiB by malloc in some products of untransposed matrices; where
+// they are quicker than our own, they are used nevertheless, and their calls are told apart by who made them.
 #include "support/awkward_program.hpp"
 #include "support/pass_check.hpp"
 #include "support/replay_program.hpp"
@@ -9,8 +9,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <dlfcn.h>
+#include <cstdlib>
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
@@ -30,9 +30,15 @@ void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
 void* malloc(std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_malloc(bytes); }
-void* calloc(std::size_t count, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_calloc(count, bytes); }
-void* realloc(void* memory, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_realloc(memory, bytes); }
-void* memalign(std::size_t alignment, std::size_t bytes) noexcept { return note(__builtin_return_address(0)), __libc_memalign(alignment, bytes); }
+void* calloc(std::size_t count, std::size_t bytes) noexcept {
+    return note(__builtin_return_address(0)), __libc_calloc(count, bytes);
+}
+void* realloc(void* memory, std::size_t bytes) noexcept {
+    return note(__builtin_return_address(0)), __libc_realloc(memory, bytes);
+}
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+    return note(__builtin_return_address(0)), __libc_memalign(alignment, bytes);
+}
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
     return note(__builtin_return_address(0)), __libc_memalign(alignment, bytes);
 }

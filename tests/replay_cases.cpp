@@ -1,4 +1,4 @@
-// Small programs that once compiled wrongly, or nearly; and the shrinker, on a complaint whose smallest program is known.
+// Small programs that once compiled wrongly, or nearly; and the shrinker, where the smallest program is known.
 #include "support/pass_check.hpp"
 #include "support/replay_program.hpp"
 
@@ -10,7 +10,8 @@ namespace gradtape::test {
 namespace {
 
 /// The case of a function of inputs; fresh leaves are the recorded ones plus 0.25.
-Case of(const std::function<std::vector<Node>(Tape&, std::span<const Node>)>& function, const std::vector<Tensor>& inputs) {
+Case of(const std::function<std::vector<Node>(Tape&, std::span<const Node>)>& function,
+        const std::vector<Tensor>& inputs) {
     Case its;
     Tape tape;
     std::vector<Node> x;
@@ -54,7 +55,8 @@ TEST_CASE("replay: an empty product is zero") {
     for (DType dtype : floating) {
         const Case its = of(
             [](Tape&, std::span<const Node> x) {
-                return std::vector<Node>{matmul(x[0], x[1]), matmul(x[1], x[0]), matmul(x[0], x[2]), matmul(x[0], x[0], {.y = true})};
+                return std::vector<Node>{matmul(x[0], x[1]), matmul(x[1], x[0]), matmul(x[0], x[2]),
+                                         matmul(x[0], x[0], {.y = true})};
             },
             {Tensor::zeros({3, 0}, dtype), Tensor::zeros({0, 3}, dtype), Tensor::zeros({0, 1}, dtype)});
         CHECK(check_replay(its) == "");
@@ -64,8 +66,8 @@ TEST_CASE("replay: an empty product is zero") {
 TEST_CASE("replay: a value read at its own place and as a row in one group") {
     const Case its = of(
         [](Tape&, std::span<const Node> x) {
-            const Node a = sum(x[0], Axes(0));             // (60)
-            const Node b = tanh(a) * 2.0;                  // may not take a's place: a is a row below
+            const Node a = sum(x[0], Axes(0));  // (60)
+            const Node b = tanh(a) * 2.0;       // may not take a's place: a is a row below
             return std::vector<Node>{b, sin(x[0] * a) + b, a - b};
         },
         {ramp({30, 60})});
@@ -82,6 +84,33 @@ TEST_CASE("replay: sizes of elements change within a group over several blocks")
         },
         {ramp({4097})});
     CHECK(check_replay(its) == "");
+}
+
+/// z = x² + offset, a kernel of the user's.
+const Primitive own{
+    .name = "own",
+    .arity = 1,
+    .shape = [](const ShapeCall& call) { return call[0]; },
+    .kernel =
+        [](const KernelCall& call) {
+            const auto x = call.input<double>(0);
+            const auto z = call.result<double>();
+            for (std::size_t i = 0; i < x.size(); ++i) z[i] = x[i] * x[i] + call.attributes.get<double>("offset");
+        },
+    .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * 2 * x[0]; }},
+};
+
+TEST_CASE("replay: a primitive of the user's among others, on inputs and on constants") {
+    for (const Shape& shape : {Shape{3}, Shape{4097}, Shape{}, Shape{0, 2}}) {
+        const Case its = of(
+            [&](Tape& tape, std::span<const Node> x) {
+                const auto mine = [](Node y, double offset) { return gradtape::apply(own, {y}, {{"offset", offset}}); };
+                const Node y = mine(tanh(x[0]), 1) * x[0] + mine(tanh(x[0]), 2), z = mine(tape.full(shape, 3), 1);
+                return std::vector<Node>{y + z, mine(broadcast_to(sum(x[0]), shape), 1), grad(sum(y), x[0])};
+            },
+            {ramp(shape)});
+        CHECK(check_replay(its) == "");
+    }
 }
 
 TEST_CASE("replay: the shrinker finds the smallest program with a complaint") {

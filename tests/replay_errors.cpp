@@ -34,17 +34,32 @@ bool says(const std::string& text, std::initializer_list<const char*> parts) {
 TEST_CASE("replay: an input or parameter of another type, or that does not exist, is refused") {
     Setup s;
     CHECK(refused_anywhere<ShapeError>([&] { s.replay.set_input(0, make({1, 2})); }, {"replay", {{3}, {2}}}) == "");
-    CHECK(refused_anywhere<ShapeError>([&] { s.replay.set_input(0, make({1, 2, 3}, {3, 1})); }, {"replay", {{3}, {3, 1}}}) == "");
-    CHECK(refused_anywhere<DTypeError>([&] { s.replay.set_input(0, make({1, 2, 3}, DType::float32)); }, {"replay", {{3}, {3}}}) == "");
+    CHECK(refused_anywhere<ShapeError>(
+              [&] {
+                  s.replay.set_input(0, make({1, 2, 3}, {3, 1}));
+              },
+              {"replay", {{3}, {3, 1}}}) == "");
+    CHECK(refused_anywhere<DTypeError>(
+              [&] {
+                  s.replay.set_input(0, make({1, 2, 3}, DType::float32));
+              },
+              {"replay", {{3}, {3}}}) == "");
     CHECK(refused_anywhere<DTypeError>([&] { s.replay.set_input(1, Tensor(1.0)); }, {"replay", {{}, {}}}) == "");
     CHECK(refused_anywhere<ValueError>([&] { s.replay.set_input(2, Tensor(1.0)); }, {"replay"}) == "");
     CHECK(refused_anywhere<ValueError>([&] { s.replay.set_input(std::size_t(-1), Tensor(1.0)); }, {"replay"}) == "");
-    CHECK(refused_anywhere<ShapeError>([&] { s.replay.set_parameter(0, make({1, 2})); }, {"replay", {{2, 1}, {2}}}) == "");
+    CHECK(refused_anywhere<ShapeError>(
+              [&] {
+                  s.replay.set_parameter(0, make({1, 2}));
+              },
+              {"replay", {{2, 1}, {2}}}) == "");
     CHECK(refused_anywhere<ValueError>([&] { s.replay.set_parameter(1, make({1, 2})); }, {"replay"}) == "");
     CHECK(refused_anywhere<ValueError>([&] { (void)s.replay.output(1); }, {"replay"}) == "");
     CHECK(refused_anywhere<ValueError>([&] { (void)s.replay.parameter(1); }, {"replay"}) == "");
     CHECK(says(message([&] { s.replay.set_input(0, make({1, 2})); }), {"[replay] ", "input 0", "(3,)", "(2,)"}));
-    CHECK(says(message([&] { s.replay.set_input(0, make({1, 2, 3}, DType::float32)); }), {"input 0", "float64", "float32"}));
+    CHECK(says(message([&] {
+                   s.replay.set_input(0, make({1, 2, 3}, DType::float32));
+               }),
+               {"input 0", "float64", "float32"}));
     CHECK(says(message([&] { (void)s.replay.output(7); }), {"output 7", "1"}));
     s.replay.run();  // all of that changed nothing
     CHECK(values(s.replay.output(0)) == std::vector<double>{2, 4, 6});
@@ -70,10 +85,20 @@ TEST_CASE("replay: compile refuses updates of what is no parameter, of another t
     CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.x, s.x}}); }, {"program", {{3}}}) == "");
     CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p * 1, s.p}}); }, {"program", {{2, 1}}}) == "");
     CHECK(refused_anywhere<ValueError>([&] { compile(s.tape, {}, {{s.p, s.p}, {s.p, s.p * 2}}); }, {"program"}) == "");
-    CHECK(refused_anywhere<ShapeError>([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }, {"program", {{2, 1}, {2}}}) == "");
-    CHECK(refused_anywhere<DTypeError>([&] { compile(s.tape, {}, {{s.p, cast(s.p, DType::float32)}}); },
-                                       {"program", {{2, 1}, {2, 1}}}) == "");
-    CHECK(says(message([&] { compile(s.tape, {}, {{s.p, reshape(s.p, {2})}}); }), {"[program] ", "float64(2,)", "float64(2, 1)"}));
+    CHECK(refused_anywhere<ShapeError>(
+              [&] {
+                  compile(s.tape, {}, {{s.p, reshape(s.p, {2})}});
+              },
+              {"program", {{2, 1}, {2}}}) == "");
+    CHECK(refused_anywhere<DTypeError>(
+              [&] {
+                  compile(s.tape, {}, {{s.p, cast(s.p, DType::float32)}});
+              },
+              {"program", {{2, 1}, {2, 1}}}) == "");
+    CHECK(says(message([&] {
+                   compile(s.tape, {}, {{s.p, reshape(s.p, {2})}});
+               }),
+               {"[program] ", "float64(2,)", "float64(2, 1)"}));
 }
 
 TEST_CASE("replay: there are no outputs before a run, nor after a failed guard") {
@@ -121,7 +146,8 @@ TEST_CASE("replay: counts, numbers of parameters, and what explain says") {
     CHECK(compiled.parameter_number(x) == std::nullopt);
     CHECK(compiled.parameter_number(Node()) == std::nullopt);
     const std::string text = compiled.explain();
-    for (const char* part : {"recorded: 11 instructions", "remove_dead: 11 -> 10", "merge: 10 -> 8", "fused: ", "memory: ", "constants: "})
+    for (const char* part :
+         {"recorded: 11 instructions", "remove_dead: 11 -> 10", "merge: 10 -> 8", "fused: ", "memory: ", "constants: "})
         CHECK_MESSAGE(text.find(part) != std::string::npos, std::string(part), " is not in\n", text);
     Tape other;
     (void)other.parameter(Tensor(1.0));

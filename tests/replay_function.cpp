@@ -70,7 +70,9 @@ TEST_CASE("replay: loops whose length is data") {
 TEST_CASE("replay: the cache is bounded, and what was used last is kept") {
     int calls = 0;
     CompiledFunction f([&](std::span<const Node> x) { return ++calls, std::vector<Node>{x[0] + 1}; }, {}, 3);
-    const auto call = [&](std::int64_t n) { CHECK(values(f({Tensor::full({n}, 1)})[0]) == std::vector<double>(std::size_t(n), 2)); };
+    const auto call = [&](std::int64_t n) {
+        CHECK(values(f({Tensor::full({n}, 1)})[0]) == std::vector<double>(std::size_t(n), 2));
+    };
     for (std::int64_t n : {1, 2, 3, 1, 2, 3}) call(n);
     CHECK(calls == 3);
     call(1);

@@ -11,9 +11,9 @@ namespace gradtape::test {
 namespace {
 
 std::vector<CompileOptions> switched() {
-    constexpr bool CompileOptions::* passes[] = {&CompileOptions::fold,        &CompileOptions::simplify,
-                                                 &CompileOptions::merge,       &CompileOptions::remove_dead,
-                                                 &CompileOptions::fuse,        &CompileOptions::reuse};
+    constexpr bool CompileOptions::*passes[] = {&CompileOptions::fold,  &CompileOptions::simplify,
+                                                &CompileOptions::merge, &CompileOptions::remove_dead,
+                                                &CompileOptions::fuse,  &CompileOptions::reuse};
     CompileOptions none;
     for (auto pass : passes) none.*pass = false;
     std::vector<CompileOptions> result = {{}, none};
@@ -65,7 +65,8 @@ TEST_CASE("replay: after a failed guard parameters are as they were, wherever th
         for (int place = 0; place < 3; ++place) {
             Tape tape;
             tape.guard_reads(true);
-            const Node x = tape.input(Tensor(1.0)), p = tape.parameter(make({1, 2, 3})), q = tape.parameter(make({4, 5, 6}));
+            const Node x = tape.input(Tensor(1.0)), p = tape.parameter(make({1, 2, 3})),
+                       q = tape.parameter(make({4, 5, 6}));
             if (place == 0) (void)x.item();
             const Node v = p - x;
             if (place == 1) (void)sum(v).item();

@@ -54,9 +54,9 @@ using Long = Node (*)(Tape&, Node, Node, int);
 
 /// Compiles and replays at a length at which quadratic time would be minutes.
 void check_linear(Long program, int length) {
-    for (const CompileOptions& options : {CompileOptions{}, CompileOptions{.fuse = false}, CompileOptions{.reuse = false}}) {
-        const Outcome found =
-            outcome([&](Tape& tape, Node x, Node p) { return program(tape, x, p, length); }, options);
+    for (const CompileOptions& options :
+         {CompileOptions{}, CompileOptions{.fuse = false}, CompileOptions{.reuse = false}}) {
+        const Outcome found = outcome([&](Tape& tape, Node x, Node p) { return program(tape, x, p, length); }, options);
         CHECK(found.same);
     }
 }
@@ -66,30 +66,36 @@ TEST_CASE("replay: compiling a chain is linear") {
 }
 
 TEST_CASE("replay: compiling many uses of one value is linear") {
-    check_linear([](Tape&, Node x, Node p, int n) {
-        Node y = x;
-        for (int i = 0; i < n; ++i) y = y + sin(p * double(i));
-        return y;
-    }, 12000);
+    check_linear(
+        [](Tape&, Node x, Node p, int n) {
+            Node y = x;
+            for (int i = 0; i < n; ++i) y = y + sin(p * double(i));
+            return y;
+        },
+        12000);
 }
 
 TEST_CASE("replay: compiling values of many sizes that live together is linear") {
-    check_linear([](Tape&, Node x, Node p, int n) {
-        std::vector<Node> alive;
-        for (int i = 0; i < n; ++i) alive.push_back(concatenate({x * p, broadcast_to(sum(x), {1 + i % 50})}, 0));
-        Node y = p;
-        for (const Node& z : alive) y = y * 0.5 + sum(z);
-        return y;
-    }, 4000);
+    check_linear(
+        [](Tape&, Node x, Node p, int n) {
+            std::vector<Node> alive;
+            for (int i = 0; i < n; ++i) alive.push_back(concatenate({x * p, broadcast_to(sum(x), {1 + i % 50})}, 0));
+            Node y = p;
+            for (const Node& z : alive) y = y * 0.5 + sum(z);
+            return y;
+        },
+        4000);
 }
 
 TEST_CASE("replay: compiling products one after another is linear") {
-    check_linear([](Tape&, Node x, Node p, int n) {
-        Node y = reshape(x, {1, 2});
-        const Node w = matmul(reshape(p, {2, 1}), reshape(p, {1, 2}));
-        for (int i = 0; i < n; ++i) y = matmul(y, w) + x;
-        return y;
-    }, 4000);
+    check_linear(
+        [](Tape&, Node x, Node p, int n) {
+            Node y = reshape(x, {1, 2});
+            const Node w = matmul(reshape(p, {2, 1}), reshape(p, {1, 2}));
+            for (int i = 0; i < n; ++i) y = matmul(y, w) + x;
+            return y;
+        },
+        4000);
 }
 
 TEST_CASE("replay: many parameters, each updated and each an output") {

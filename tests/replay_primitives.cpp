@@ -9,8 +9,8 @@ namespace {
 
 const DType dtypes[] = {DType::float64, DType::float32, DType::int64, DType::boolean};
 
-/// How a primitive is met: its operands and result as they are, or between elementwise neighbours that may be fused with
-/// it; all operands inputs, or one of them a constant.
+/// How a primitive is met: its operands and result as they are, or between elementwise neighbours that may be fused
+/// with it; all operands inputs, or one of them a constant.
 struct Setting {
     bool neighbours;
     int constant;  ///< operand; −1: none

@@ -1,4 +1,4 @@
-// Random programs, however compiled, give the bits of plain evaluation; a program that does not is printed at its smallest.
+// Random programs give the bits of plain evaluation, however compiled; one that does not is shrunk and printed.
 #include "support/awkward_program.hpp"
 #include "support/random_program.hpp"
 #include "support/replay_program.hpp"
@@ -44,7 +44,8 @@ Case awkward(std::uint64_t seed) {
     return its;
 }
 
-/// Program `seed` of the other tests' generator, its leaves now inputs, now parameters, with first and second derivatives.
+/// Program `seed` of the other tests' generator, its leaves now inputs, now parameters, with first and second
+/// derivatives.
 Case smooth(std::uint64_t seed, DType dtype) {
     Case its;
     Tape tape;
@@ -84,7 +85,9 @@ TEST_CASE("replay: random programs and their derivatives, double") {
 TEST_CASE("replay: random programs and their derivatives, float") {
     check(20000, 20000 + 2000 / share, [](std::uint64_t seed) { return smooth(seed, DType::float32); });
 }
-TEST_CASE("replay: random programs over many blocks, with updates from updates") { check(0, 500 / share, replay_program); }
+TEST_CASE("replay: random programs over many blocks, with updates from updates") {
+    check(0, 500 / share, replay_program);
+}
 
 }  // namespace
 }  // namespace gradtape::test

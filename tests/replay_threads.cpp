@@ -1,4 +1,4 @@
-// One compiled program, a replay of its own for each of eight threads: all get the bits of plain evaluation, all the time.
+// One compiled program, a replay for each of eight threads: all get the bits of plain evaluation, all the time.
 #include "support/pass_check.hpp"
 #include "support/replay_program.hpp"
 
@@ -61,7 +61,8 @@ bool agrees(Replay& replay, const Shared& shared, bool fresh) {
         return !wanted.failing.empty();
     }
     bool same = wanted.failing.empty();
-    for (std::size_t i = 0; i < wanted.outputs.size(); ++i) same = same && same_bits(wanted.outputs[i], replay.output(i));
+    for (std::size_t i = 0; i < wanted.outputs.size(); ++i)
+        same = same && same_bits(wanted.outputs[i], replay.output(i));
     for (std::size_t i = 0; i < wanted.parameters.size(); ++i)
         same = same && same_bits(wanted.parameters[i], replay.parameter(i));
     return same;
@@ -122,8 +123,8 @@ TEST_CASE("replay: results handed to another thread stay as they are while repla
             handed.push_back({double(i), {replay.output(0), replay.parameter(0)}});
         }
         ready.notify_one();
-        // Every other time the reader has let go, and the next run may write into the same memory. (Fences order the two;
-        // ThreadSanitizer does not know them.)
+        // Every other time the reader has let go, and the next run may write into the same memory. (Fences order the
+        // two; ThreadSanitizer does not know them.)
 #if !defined(__SANITIZE_THREAD__)
         while (i % 2 && seen.load(std::memory_order_relaxed) <= i) std::this_thread::yield();
 #endif

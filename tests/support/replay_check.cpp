@@ -21,9 +21,9 @@ const Tensor* constant_at(const Body& body, Index index) {
     return found != body.constants.end() && found->index == index ? &found->value : nullptr;
 }
 
-constexpr bool CompileOptions::* switches[] = {&CompileOptions::fold,        &CompileOptions::simplify,
-                                               &CompileOptions::merge,       &CompileOptions::remove_dead,
-                                               &CompileOptions::fuse,        &CompileOptions::reuse};
+constexpr bool CompileOptions::*switches[] = {&CompileOptions::fold,  &CompileOptions::simplify,
+                                              &CompileOptions::merge, &CompileOptions::remove_dead,
+                                              &CompileOptions::fuse,  &CompileOptions::reuse};
 constexpr const char* switch_names[] = {"fold", "simplify", "merge", "remove_dead", "fuse", "reuse"};
 
 std::vector<NamedOptions> make_option_sets() {
@@ -106,7 +106,8 @@ std::string tell(const Case& its, const Recording& recording, const Story& story
     bind(replay, its.recorded);
     wrong = at("replay on the recorded leaves again", run_once(replay, story.recorded, its.recorded.parameters));
     if (!wrong.empty()) return wrong;
-    return at("kept from the first replay", story.recorded.failing.empty() ? compare("output", story.recorded.outputs, kept) : "");
+    return at("kept from the first replay",
+              story.recorded.failing.empty() ? compare("output", story.recorded.outputs, kept) : "");
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ std::span<const NamedOptions> option_sets() {
 
 Expected expected(const Body& body, const Leaves& leaves) {
     detail::Evaluation evaluation(body, leaves.inputs, leaves.parameters);
-    while (evaluation.step()) {}
+    while (evaluation.step()) {
+    }
     Expected result{{}, leaves.parameters, {}};
     for (Index i : body.outputs) result.outputs.push_back(evaluation.value(i));
     for (const Body::Update& update : body.updates) {
@@ -153,7 +155,8 @@ Expected expected(const Body& body, const Leaves& leaves) {
     }
     for (Index i = 0; i < body.instructions.size(); ++i) {
         if (!body.instructions[i].primitive->effect) continue;
-        const double wanted = body.instructions[i].attributes.get<double>("expected"), found = evaluation.value(i).item();
+        const double wanted = body.instructions[i].attributes.get<double>("expected"),
+                     found = evaluation.value(i).item();
         if (!same_bits(Tensor(wanted), Tensor(found)))
             result.failing.push_back({wanted, found, body.instructions[i].where.line});
     }
@@ -162,7 +165,8 @@ Expected expected(const Body& body, const Leaves& leaves) {
 
 void settle_guards(Body& body, const Leaves& leaves) {
     detail::Evaluation evaluation(body, leaves.inputs, leaves.parameters);
-    while (evaluation.step()) {}
+    while (evaluation.step()) {
+    }
     for (Index i = 0; i < body.instructions.size(); ++i)
         if (body.instructions[i].primitive->effect)
             body.instructions[i].attributes = {{"expected", evaluation.value(i).item()}};

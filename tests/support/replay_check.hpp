@@ -1,4 +1,4 @@
-// Whether compiled programs give the bits of plain evaluation, however they are compiled; and smaller programs that do not.
+// Whether a program gives the bits of plain evaluation, however it is compiled; and a smaller one that does not.
 #pragma once
 
 #include "tensors.hpp"

@@ -1,5 +1,5 @@
-// Random programs for the replay engine: sizes around and over its blocks, long elementwise runs with broadcasts, casts,
-// comparisons and reductions among them, matrix products, gradients, and updates that read each other's parameters.
+// Random programs for the replay engine: sizes around and over its blocks, elementwise runs with broadcasts, casts,
+// comparisons and reductions among them, products, gradients, and updates that read each other's parameters.
 #pragma once
 
 #include "replay_check.hpp"

@@ -75,7 +75,8 @@ Tensor value_of(const Body& body, const Leaves& leaves, Index index) {
 Case with_input(const Case& its, Index index) {
     Case made = its;
     const Instruction& instruction = its.body.instructions[index];
-    const auto place = std::lower_bound(its.body.inputs.begin(), its.body.inputs.end(), index) - its.body.inputs.begin();
+    const auto place =
+        std::lower_bound(its.body.inputs.begin(), its.body.inputs.end(), index) - its.body.inputs.begin();
     made.recorded.inputs.insert(made.recorded.inputs.begin() + place, value_of(its.body, its.recorded, index));
     made.fresh.inputs.insert(made.fresh.inputs.begin() + place, value_of(its.body, its.fresh, index));
     made.body.inputs.insert(made.body.inputs.begin() + place, index);
@@ -105,7 +106,8 @@ Case without(const Case& its, Index index) {
 bool is_used(const Body& body, Index index) {
     const auto among = [&](const auto& list) { return std::find(list.begin(), list.end(), index) != list.end(); };
     return among(body.outputs) ||
-           std::any_of(body.instructions.begin(), body.instructions.end(), [&](const Instruction& i) { return among(i.operands); }) ||
+           std::any_of(body.instructions.begin(), body.instructions.end(),
+                       [&](const Instruction& i) { return among(i.operands); }) ||
            std::any_of(body.updates.begin(), body.updates.end(),
                        [&](const auto& update) { return update.parameter == index || update.value == index; });
 }
