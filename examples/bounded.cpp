@@ -83,7 +83,8 @@ int run(const examples::Options& options) {
     long done = 0;
     for (Schedule& schedule : schedules)
         for (int i = 0; i < options.runs; ++i) {
-            schedule.runs.push_back(train(example, schedule.phases, options.seed + std::uint64_t(i), options.plain, witness));
+            const std::uint64_t seed = options.seed + std::uint64_t(i);
+            schedule.runs.push_back(train(example, schedule.phases, seed, options.plain, witness));
             progress.update(++done);
         }
     const double seconds = progress.finish();

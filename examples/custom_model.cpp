@@ -1,5 +1,5 @@
-// A model that no layer covers: a network that solves the oscillator u″ = −u, u(0) = 0, u′(0) = 1, though it is shown no
-// solution. Its loss holds a second derivative, and training differentiates that once more.
+// A model that no layer covers: a network that solves the oscillator u″ = −u, u(0) = 0, u′(0) = 1, though it is shown
+// no solution. Its loss holds a second derivative, and training differentiates that once more.
 #include "support/options.hpp"
 #include "support/plot.hpp"
 #include "support/progress.hpp"
@@ -15,13 +15,14 @@
 namespace gt = gradtape;
 
 int main(int argc, char** argv) {
-    const auto options = examples::read_options(argc, argv, "A network that solves u'' = -u from the equation alone.");
+    const auto options = examples::read_options(argc, argv, "A network that solves u'' = -u from the equation "
+        "alone. It is trained once, by replaying: --runs and --plain change nothing.");
     constexpr std::int64_t points = 64, width = 24;
     const double end = 4;
-    const int steps = options.quick ? 2000 : 40000;
+    const int steps = options.quick ? 10000 : 40000;
 
     gt::Tensor grid = gt::Tensor::zeros({points, 1});
-    for (std::int64_t i = 0; i < points; ++i) grid.mutable_data<double>()[std::size_t(i)] = end * double(i) / (points - 1);
+    for (std::size_t i = 0; i < points; ++i) grid.mutable_data<double>()[i] = end * double(i) / (points - 1);
     const auto draw = [&](const char* name, const gt::Shape& shape, double a) {
         gt::nn::Stream random(options.seed, name);
         return gt::nn::uniform(-a, a)({gt::DType::float64, shape}, random);
@@ -65,5 +66,5 @@ int main(int argc, char** argv) {
     plot::Panel panel{.title = "u″ = −u, learnt from the equation", .x_label = "x", .y_label = "u"};
     panel.curves = {exact, found};
     std::printf("  %s\n", plot::draw({{panel}}, options.out / "custom_model").c_str());
-    return worst < (options.quick ? 1 : 0.05) ? 0 : 1;
+    return worst < 0.05 ? 0 : 1;
 }

@@ -19,7 +19,9 @@ using post::RunResult;
 namespace {
 
 // Mean log-loss of points with labels y = ±1: −log σ_k(yz) = softplus(−y k z), which no z can overflow.
-gt::Node log_loss(gt::Node z, gt::Node y, double k) { return gt::mean(gt::softplus(-gt::reshape(y, {-1, 1}) * (k * z))); }
+gt::Node log_loss(gt::Node z, gt::Node y, double k) {
+    return gt::mean(gt::softplus(-gt::reshape(y, {-1, 1}) * (k * z)));
+}
 
 std::vector<gt::Node> leaves(gt::Tape& tape, const std::vector<gt::Tensor>& W) {
     std::vector<gt::Node> nodes;
@@ -27,8 +29,8 @@ std::vector<gt::Node> leaves(gt::Tape& tape, const std::vector<gt::Tensor>& W) {
     return nodes;
 }
 
-// One step: the loss of a batch, its gradient, and a little way against it. What is recorded at the first batch is compiled,
-// and replayed for all others; `plain` records every step anew, and takes the values as they are recorded.
+// One step: the loss of a batch, its gradient, and a little way against it. What is recorded at the first batch is
+// compiled, and replayed for all others; `plain` records every step anew, and takes the values as they are recorded.
 class Step {
 public:
     Step(double k, bool plain) : k_(k), plain_(plain) {}
@@ -90,8 +92,10 @@ RunResult train(const post::Example& example, std::uint64_t seed, Step& step, po
     for (const post::Phase& phase : example.phases)
         for (int epoch = 0; epoch < phase.epochs; ++epoch) {
             run.generator.shuffle(run.order);
-            for (std::size_t first = 0; first < run.order.size(); first += std::size_t(example.batch))
-                step(run.weights, post::rows(example.data, run.order, first, std::size_t(example.batch)), phase.rate, witness);
+            for (std::size_t first = 0; first < run.order.size(); first += std::size_t(example.batch)) {
+                const post::DataSet batch = post::rows(example.data, run.order, first, std::size_t(example.batch));
+                step(run.weights, batch, phase.rate, witness);
+            }
             evaluate(tape, run.weights, example, result);
         }
     result.weights = run.weights;

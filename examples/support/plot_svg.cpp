@@ -30,7 +30,7 @@ std::vector<double> ticks(double low, double high, int wanted = 5) {
     const double raw = (high - low) / wanted, power = std::pow(10.0, std::floor(std::log10(raw)));
     const double ratio = raw / power, step = power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
     std::vector<double> list;
-    for (double i = std::ceil(low / step); i * step <= high * (1 + 1e-12); ++i) list.push_back(i * step);
+    for (double i = std::ceil(low / step); i * step <= high * (1 + 1e-12); ++i) list.push_back(i * step + 0.0);   // + 0.0: no "-0"
     return list;
 }
 
@@ -42,7 +42,9 @@ std::vector<double> decades(double low, double high) {
 
 // The colour of a value in [-1, 1]: linear from pale red by near-white to pale blue, as gnuplot's palette.
 std::string colour(double value) {
-    const auto channel = [](const char* name, int i) { return double(std::stoi(std::string(name + 1 + 2 * i, 2), nullptr, 16)); };
+    const auto channel = [](const char* name, int i) {
+        return double(std::stoi(std::string(name + 1 + 2 * i, 2), nullptr, 16));
+    };
     char text[8] = "#";
     for (int i = 0; i < 3; ++i) {
         const double middle = channel("#fbfbf8", i), end = channel(value < 0 ? pale_red : pale_blue, i);
@@ -183,7 +185,8 @@ void write_key(std::ostream& out, const Panel& panel, const Frame& f) {
 
 void draw_svg(const Figure& figure, const std::filesystem::path& file) {
     const std::size_t columns = columns_of(figure), rows = (figure.panels.size() + columns - 1) / columns;
-    const std::size_t width = columns * std::size_t(figure.panel_width), height = rows * std::size_t(figure.panel_height);
+    const std::size_t width = columns * std::size_t(figure.panel_width);
+    const std::size_t height = rows * std::size_t(figure.panel_height);
     std::ostringstream out;
     out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width << "\" height=\"" << height
         << "\" viewBox=\"0 0 " << width << ' ' << height

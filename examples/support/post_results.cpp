@@ -35,8 +35,8 @@ void print_trajectories(std::span<const RunResult> runs, const std::vector<int>&
     std::vector<std::vector<std::string>> rows;
     for (int epoch : epochs) {
         rows.push_back({text("%d", epoch)});
-        for (const RunResult& run : runs)
-            rows.back().push_back(text("%.12f (%d)", run.loss[std::size_t(epoch)], run.mislabelled[std::size_t(epoch)]));
+        const auto at = std::size_t(epoch);
+        for (const RunResult& run : runs) rows.back().push_back(text("%.12f (%d)", run.loss[at], run.mislabelled[at]));
     }
     examples::print_table("Mean log-loss of the training set (and mislabelled points)", heading, rows);
 }

@@ -25,7 +25,8 @@ void print_trajectories(std::span<const RunResult> runs, const std::vector<int>&
 bool print_witness(const Witness& witness, double seconds);
 
 /// The members that both examples' sections of report.json have.
-nlohmann::ordered_json report_section(std::span<const RunResult> runs, const Witness& witness, double seconds, double k);
+nlohmann::ordered_json report_section(std::span<const RunResult> runs, const Witness& witness, double seconds,
+                                      double k);
 
 /// "run 7".
 std::string name(const RunResult& run);
