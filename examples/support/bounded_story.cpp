@@ -99,8 +99,9 @@ bool print_schedules(const std::vector<Schedule>& schedules, double k) {
     const bool good = print_expectations("Runs that end with at most one of 160 points wrong", expectations, runs);
     examples::print_table("More about the same runs", {"", "none mislabelled", "median mislabelled", "region bounded"},
                           rows);
-    std::printf("  Over 8,000 runs (seeds from 1 and from 100001) the shares are 55%%, 55%%, 59%% and 94%%: the post's 1\n"
-                "  of 160 is the median of its schedule. Its first epoch, at η = 5, saturates many networks; η = 1 does not.\n");
+    std::printf("  Over 8,000 runs (seeds from 1 and from 100001) the shares are 55%%, 55%%, 59%% and 94%%: the\n"
+                "  post's 1 of 160 is the median of its schedule. Its first epoch, at η = 5, saturates many\n"
+                "  networks; η = 1 does not.\n");
     return good;
 }
 
@@ -108,11 +109,11 @@ void print_published(const Example& example) {
     const DataSet corners = data_2c();
     std::vector<std::vector<std::string>> rows;
     const auto add = [&](const std::string& name, const std::vector<Tensor>& W) {
-        const double far = farthest_z(W, example.k);
+        const double reach = farthest_z(W, example.k);
         const auto wrong = [&](const DataSet& data) {
             return text("%d", mislabelled(output_z(W, data.X, example.k), data.y));
         };
-        rows.push_back({name, wrong(example.data), wrong(corners), text("%.6f", far), far < 0 ? "yes" : "NO"});
+        rows.push_back({name, wrong(example.data), wrong(corners), text("%.6f", reach), reach < 0 ? "yes" : "NO"});
     };
     add("constructed, last weight −3, as published", constructed_weights());
     for (double c : {3.3, 3.4, bounding_c, 4.4}) add(text("constructed, last weight −%.1f", c), constructed_weights(c));
