@@ -167,13 +167,11 @@ private:
         }
     }
 
-    /// Whether v can be written over parameter p: nobody reads p after v is begun, or beside it.
+    /// Whether v can be written over parameter p: nobody reads p after v is begun, or beside it, or as a result.
     bool in_place_update(Index p, Index v) const {
         if (!options_.reuse || is_leaf(v) || buffer_[v] != no_buffer || last_use_[p] == never) return false;
         const std::uint32_t u = schedule_.unit_of[v];
         if (u == no_unit || schedule_.units[u].kind != Unit::Kind::group || !at(v).primitive->elementwise) return false;
-        for (const auto& late : late_outputs_)
-            if (late.first == p) return false;
         return read_before(p, u, v);
     }
 
