@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
-#include <gradtape/shape.hpp>
+#include <gradtape/primitive.hpp>
 #include <limits>
 #include <new>
 #include <string>
@@ -30,7 +30,7 @@
     void slice(const void*, void*, const Shape&, const Shape&, const Shape&, const Shape&, std::size_t);             \
     void unslice(const void*, void*, const Shape&, const Shape&, const Shape&, const Shape&, std::size_t);           \
     void pad(const void*, void*, const Shape&, const Shape&, const Shape&, const void*, std::size_t);                \
-    void concatenate(const void* const*, const int64_t*, std::size_t, void*, const Shape&, std::size_t, std::size_t); \
+    void concatenate(std::span<const KernelCall::In>, void*, const Shape&, std::size_t, std::size_t);                \
     }
 GRADTAPE_DECLARE_KERNELS(base)
 GRADTAPE_DECLARE_KERNELS(avx2)

@@ -220,18 +220,18 @@ void pad(const void* x, void* z, const Shape& x_shape, const Shape& before, cons
     if (x_shape.elements() > 0) run(x, 0, z, offset, nest, element_size);
 }
 
-void concatenate(const void* const* x, const std::int64_t* extents, std::size_t count, void* z, const Shape& z_shape,
-                 std::size_t axis, std::size_t element_size) {
-    int64_t outer = 1, inner = 1, offset = 0;
-    for (std::size_t i = 0; i < axis; ++i) outer *= z_shape[i];
-    for (std::size_t i = axis + 1; i < z_shape.rank(); ++i) inner *= z_shape[i];
-    for (std::size_t i = 0; i < count; ++i) {
-        const int64_t run_length = extents[i] * inner;
-        Nest nest;
-        nest.inside(outer, run_length, z_shape[axis] * inner);
-        nest.inside(run_length, 1, 1);
-        if (outer * run_length > 0) run(x[i], 0, z, offset, nest, element_size);
-        offset += run_length;
+void concatenate(std::span<const KernelCall::In> parts, void* z, const Shape& z_shape, std::size_t axis,
+                 std::size_t element_size) {
+    std::size_t outer = 1, inner = element_size;  // inner: bytes of one index along the axis
+    for (std::size_t i = 0; i < axis; ++i) outer *= static_cast<std::size_t>(z_shape[i]);
+    for (std::size_t i = axis + 1; i < z_shape.rank(); ++i) inner *= static_cast<std::size_t>(z_shape[i]);
+    const std::size_t row = inner * static_cast<std::size_t>(z_shape[axis]);
+    char* to = static_cast<char*>(z);
+    for (const KernelCall::In& part : parts) {
+        const std::size_t width = inner * static_cast<std::size_t>(part.type->shape[axis]);
+        const char* from = static_cast<const char*>(part.data);
+        for (std::size_t i = 0; width > 0 && i < outer; ++i) std::memcpy(to + i * row, from + i * width, width);
+        to += width;
     }
 }
 

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <gradtape/shape.hpp>
+#include <gradtape/primitive.hpp>
 
 namespace gradtape::detail::GRADTAPE_ISA {
 
@@ -27,8 +27,8 @@ void unslice(const void* x, void* z, const Shape& x_shape, const Shape& start, c
 void pad(const void* x, void* z, const Shape& x_shape, const Shape& before, const Shape& z_shape, const void* value,
          std::size_t element_size);
 
-/// `count` arrays side by side along `axis`; extents[i] is the extent of x[i] on that axis, z_shape the result's shape.
-void concatenate(const void* const* x, const std::int64_t* extents, std::size_t count, void* z, const Shape& z_shape,
-                 std::size_t axis, std::size_t element_size);
+/// The parts side by side along `axis`; z_shape is the result's shape.
+void concatenate(std::span<const KernelCall::In> parts, void* z, const Shape& z_shape, std::size_t axis,
+                 std::size_t element_size);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -123,25 +123,6 @@ GRADTAPE_PRIMITIVE(unslice) = Define("unslice", 1)
     .linear().on(any_real);
 
 // z = the operands side by side along `axis`
-namespace {
-
-void concatenate_parts(const KernelCall& call) {
-    const std::size_t axis = std::size_t(call.attributes.get<std::int64_t>("axis"));
-    const Shape& shape = call.type.shape;
-    std::size_t outer = 1, inner = width(call);  // inner: bytes of one index along the axis
-    for (std::size_t i = 0; i < axis; ++i) outer *= std::size_t(shape[i]);
-    for (std::size_t i = axis + 1; i < shape.rank(); ++i) inner *= std::size_t(shape[i]);
-    const std::size_t row = inner * std::size_t(shape[axis]);
-    char* z = static_cast<char*>(call.output);
-    for (const auto& in : call.inputs) {
-        const std::size_t part = inner * std::size_t(in.type->shape[axis]);
-        const char* x = static_cast<const char*>(in.data);
-        for (std::size_t i = 0; i < outer; ++i) std::memcpy(z + i * row, x + i * part, part);
-        z += part;
-    }
-}
-
-}  // namespace
 GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
     .with_settings({"axis", Kind::integer})
     .shaped([](const ShapeCall& call) {
@@ -163,7 +144,10 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
         }
         return type;
     })
-    .computed(concatenate_parts)
+    .computed([](const KernelCall& call) {
+        concatenate(call.inputs, call.output, call.type.shape, std::size_t(call.attributes.get<std::int64_t>("axis")),
+                    width(call));
+    })
     .vjp([](const Operands& x, Node z, Node z_bar) {
         const std::size_t axis = std::size_t(x.attributes.get<std::int64_t>("axis"));
         Shape start, step;
