@@ -1,12 +1,13 @@
 // Reductions, shapes and products: what NumPy allows, brought into the primitives' narrower forms.
+#include "tape/broadcast.hpp"
 #include "tape/recorder.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace gradtape {
 
 using detail::bind;
+using detail::holds;
 using detail::Op;
 using detail::Recorder;
 
@@ -232,9 +233,7 @@ Node stack(std::initializer_list<Node> parts, int axis, Where where) {
 
 Node pad(Operand x, const Shape& before, const Shape& after, double value) {
     const DType dtype = node_of(x, "pad").dtype();
-    const bool integer = std::trunc(value) == value && std::abs(value) < 9.2e18;
-    const bool fits = is_floating(dtype) || (dtype == DType::int64 ? integer : value == 0 || value == 1);
-    if (!fits)
+    if (!holds(dtype, value))
         throw DTypeError("value " + std::to_string(value) + " is no " + to_string(dtype),
                          {"pad", {x.node().shape()}, {}, x.where()});
     return bind(Op::pad, {x}, {{"before", before}, {"after", after}, {"value", value}});
@@ -251,16 +250,11 @@ Node with_batch(const Operand& x, const Node& node, const Shape& batch) {
 }
 
 Shape common_batch(const Shape& x, const Shape& y, Where where) {
-    Shape batch;
-    const std::size_t rank = std::max(x.rank(), y.rank());
-    for (std::size_t i = 0; i + 2 < rank; ++i) {
-        const std::size_t back = rank - i;
-        const std::int64_t a = back > x.rank() ? 1 : x[x.rank() - back], b = back > y.rank() ? 1 : y[y.rank() - back];
-        if (a != b && a != 1 && b != 1)
-            refuse("matmul", "leading extents do not broadcast: x " + to_string(x) + ", y " + to_string(y), {x, y}, where);
-        batch.push_back(a == 1 ? b : a);
-    }
-    return batch;
+    const auto leading = [](const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 2)); };
+    const detail::Broadcast batch = detail::broadcast(leading(x), leading(y));
+    if (batch.clash)
+        refuse("matmul", "leading extents do not broadcast: x " + to_string(x) + ", y " + to_string(y), {x, y}, where);
+    return batch.shape;
 }
 
 /// The four possible settings, made once: a matmul allocates nothing for them.

@@ -1,4 +1,5 @@
 // From a call's operands to an instruction: numbers become constants, unlike shapes are broadcast.
+#include "broadcast.hpp"
 #include "recorder.hpp"
 
 #include <cmath>
@@ -35,9 +36,6 @@ Recorder& common_recorder(const Call& call) {
     return *recorder;
 }
 
-/// NumPy's rule for one axis: the extent both broadcast to, or −1.
-std::int64_t common_extent(std::int64_t a, std::int64_t b) { return a == b || b == 1 ? a : a == 1 ? b : -1; }
-
 /// Before anything is broadcast, so that a refused call leaves nothing on the tape.
 void check_dtypes(const Call& call, const Recorder& recorder) {
     std::optional<DType> first;
@@ -58,20 +56,12 @@ Shape common_shape(const Call& call, const Recorder& recorder) {
         if (x.is_number()) continue;
         const Shape& shape = recorder.at(x.node().index()).type.shape;
         if (shape == common) continue;
-        const std::size_t rank = std::max(shape.rank(), common.rank());
-        Shape merged;
-        for (std::size_t i = 0; i < rank; ++i) {
-            const std::size_t back = rank - i;  // counted from the right
-            const std::int64_t a = back > common.rank() ? 1 : common[common.rank() - back];
-            const std::int64_t b = back > shape.rank() ? 1 : shape[shape.rank() - back];
-            const std::int64_t extent = common_extent(a, b);
-            if (extent < 0)
-                throw ShapeError("shapes " + to_string(common) + " and " + to_string(shape) +
-                                     " do not broadcast: extents " + std::to_string(a) + " and " + std::to_string(b) +
-                                     "; need equal ones, or 1", call.facts());
-            merged.push_back(extent);
-        }
-        common = merged;
+        const Broadcast merged = broadcast(common, shape);
+        if (merged.clash)
+            throw ShapeError("shapes " + to_string(common) + " and " + to_string(shape) + " do not broadcast: extents " +
+                                 std::to_string((*merged.clash)[0]) + " and " + std::to_string((*merged.clash)[1]) +
+                                 "; need equal ones, or 1", call.facts());
+        common = merged.shape;
     }
     return common;
 }
@@ -86,16 +76,18 @@ DType number_dtype(const Call& call) {
 Index number(Recorder& recorder, const Call& call, std::size_t k, const Shape& shape) {
     const DType dtype = k < call.primitive.loop_operand ? DType::boolean : number_dtype(call);
     const double value = call.operands[k].number();
-    const bool fits = dtype == DType::int64     ? std::trunc(value) == value && std::abs(value) < 9.2e18
-                      : dtype == DType::boolean ? value == 0 || value == 1
-                                                : true;
-    if (!fits)
+    if (!holds(dtype, value))
         throw DTypeError("number " + std::to_string(value) + " is no " + to_string(dtype) + "; cast the other operand",
                          call.facts());
     return recorder.number({dtype, shape}, value, call.where).index();
 }
 
 }  // namespace
+
+bool holds(DType dtype, double number) {
+    if (dtype == DType::boolean) return number == 0 || number == 1;
+    return is_floating(dtype) || (std::trunc(number) == number && std::abs(number) < 9.2e18);
+}
 
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes) {
     const Call call{primitive(op), std::span(operands.begin(), operands.size()), operands.begin()->where()};

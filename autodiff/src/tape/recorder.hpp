@@ -124,6 +124,9 @@ private:
     bool abstract_;
 };
 
+/// Whether a value of this dtype can be the number, as far as integers and booleans go.
+bool holds(DType dtype, double number);
+
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes = {});
 
