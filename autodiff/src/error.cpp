@@ -2,7 +2,8 @@
 #include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
-#include <charconv>
+#include "support/number.hpp"
+
 
 namespace gradtape {
 namespace {
@@ -15,18 +16,10 @@ std::string message(const std::string& problem, const ErrorFacts& facts) {
     return text;
 }
 
-/// The shortest text that reads back as the same number.
-std::string number(double value, DType dtype) {
-    char text[32];
-    const auto end = dtype == DType::float32 ? std::to_chars(text, text + sizeof text, float(value)).ptr
-                                             : std::to_chars(text, text + sizeof text, value).ptr;
-    return {text, end};
-}
-
 std::string element(const Tensor& tensor, std::size_t i) {
     switch (tensor.dtype()) {
-        case DType::float32: return number(tensor.data<float>()[i], DType::float32);
-        case DType::float64: return number(tensor.data<double>()[i], DType::float64);
+        case DType::float32: return detail::shortest(tensor.data<float>()[i]);
+        case DType::float64: return detail::shortest(tensor.data<double>()[i]);
         case DType::int64: return std::to_string(tensor.data<std::int64_t>()[i]);
         default: return tensor.data<bool>()[i] ? "true" : "false";
     }

@@ -2,6 +2,8 @@
 #include "print.hpp"
 #include "program.hpp"
 
+#include "../support/number.hpp"
+
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -12,8 +14,8 @@ namespace {
 
 /// The shortest text that reads back as the same double.
 std::string number(double value, NanText nan) {
+    if (!std::isnan(value) || nan == NanText::short_form) return shortest(value);
     char text[32];
-    if (!std::isnan(value) || nan == NanText::short_form) return {text, std::to_chars(text, text + sizeof text, value).ptr};
     return "nan:" + std::string(text, std::to_chars(text, text + sizeof text, std::bit_cast<std::uint64_t>(value), 16).ptr);
 }
 

@@ -1,24 +1,18 @@
 // The public face of compiling and replaying.
 #include <gradtape/compile.hpp>
 
+#include "../support/number.hpp"
 #include "../tape/recorder.hpp"
 #include "execution.hpp"
 #include "pipeline.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace gradtape {
 
 using namespace detail;
 
 namespace {
-
-/// The shortest text that only this number has.
-std::string every_digit(double number) {
-    char text[32];
-    return {text, std::to_chars(text, text + sizeof text, number).ptr};
-}
 
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
@@ -35,8 +29,8 @@ std::string report_of(const Plan& plan) {
 }  // namespace
 
 GuardFailed::GuardFailed(double expected, double found, Where where)
-    : Error("a value that control flow read while recording was " + every_digit(expected) + ", is now " +
-                every_digit(found) + "; record again", {"guard", {}, {}, where}),
+    : Error("a value that control flow read while recording was " + shortest(expected) + ", is now " +
+                shortest(found) + "; record again", {"guard", {}, {}, where}),
       expected_(expected),
       found_(found) {}
 
