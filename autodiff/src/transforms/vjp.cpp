@@ -53,13 +53,9 @@ void pull(Recorder& recorder, Index index, Node z_bar, const Activity& active, C
     }
 }
 
-}  // namespace
-
-std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::span<const Node> cotangents, Where where) {
-    if (ys.size() != cotangents.size())
-        throw ValueError(std::to_string(ys.size()) + " outputs, " + std::to_string(cotangents.size()) +
-                             " cotangents; needs one each", {"vjp", {}, {}, where});
-    const Activity active = activity("vjp", ys, wrt, where);
+/// The reverse sweep. `cotangents` belong to `ys`, one each.
+std::vector<Node> pull_through(const Activity& active, std::span<const Node> ys, std::span<const Node> wrt,
+                               std::span<const Node> cotangents, Where where) {
     Recorder& recorder = *active.recorder;
     const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
@@ -86,6 +82,15 @@ std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::
     return result;
 }
 
+}  // namespace
+
+std::vector<Node> vjp(std::span<const Node> ys, std::span<const Node> wrt, std::span<const Node> cotangents, Where where) {
+    if (ys.size() != cotangents.size())
+        throw ValueError(std::to_string(ys.size()) + " outputs, " + std::to_string(cotangents.size()) +
+                             " cotangents; needs one each", {"vjp", {}, {}, where});
+    return pull_through(activity("vjp", ys, wrt, where), ys, wrt, cotangents, where);
+}
+
 Node vjp(Node y, Node wrt, Node cotangent, Where where) {
     return vjp(std::span(&y, 1), std::span(&wrt, 1), std::span(&cotangent, 1), where)[0];
 }
@@ -96,9 +101,9 @@ std::vector<Node> grad(Node y, std::span<const Node> wrt, Where where) {
     if (type.shape.elements() != 1)
         throw ShapeError("needs a y of one element, not shape " + to_string(type.shape) + "; reduce first, or use vjp",
                          {"grad", {type.shape}, {}, where});
-    activity("grad", std::span(&y, 1), wrt, where);
+    const Activity active = activity("grad", std::span(&y, 1), wrt, where);
     const Node one = full_like(y, 1.0, where);
-    return vjp(std::span(&y, 1), wrt, std::span(&one, 1), where);
+    return pull_through(active, std::span(&y, 1), wrt, std::span(&one, 1), where);
 }
 
 std::vector<Node> grad(Node y, std::initializer_list<Node> wrt, Where where) {
