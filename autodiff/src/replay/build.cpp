@@ -3,7 +3,7 @@
 #include "plan.hpp"
 #include "schedule.hpp"
 
-#include "../primitives/catalogue.hpp"
+#include "../passes/rewrite.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -86,7 +86,7 @@ private:
         auto [it, fresh] = blocks_.try_emplace(r, no_buffer);
         if (fresh) {
             const DType dtype = at(r).type.dtype;
-            it->second = add_constant(Tensor::full({std::int64_t(64 / size_of(dtype))}, at(r).attributes.get<double>("value"), dtype));
+            it->second = add_constant(Tensor::full({std::int64_t(64 / size_of(dtype))}, *repeated_number(at(r)), dtype));
         }
         return it->second;
     }
@@ -94,8 +94,8 @@ private:
     /// The buffer with all elements of value r.
     BufferId whole(Index r) {
         if (buffer_[r] != no_buffer) return buffer_[r];
-        if (is_repeated_constant(at(r)))
-            buffer_[r] = add_constant(Tensor::full(at(r).type.shape, at(r).attributes.get<double>("value"), at(r).type.dtype));
+        if (const double* number = repeated_number(at(r)))
+            buffer_[r] = add_constant(Tensor::full(at(r).type.shape, *number, at(r).type.dtype));
         else if (const auto constant = constant_at_.find(r); constant != constant_at_.end())
             buffer_[r] = add_constant(*constant->second);
         else
@@ -295,7 +295,7 @@ private:
     Lane whole_lane(Index r) { return {whole(r), std::uint16_t(size_of(at(r).type.dtype)), 1}; }
 
     Lane lane(GroupState& g, Index r) {
-        if (is_repeated_constant(at(r))) return {block_of(r), 0, 0};
+        if (repeated_number(at(r))) return {block_of(r), 0, 0};
         if (const auto known = g.lanes.find(r); known != g.lanes.end()) return known->second;
         if (schedule_.spread[r] == Spread::none || !options_.fuse) return whole_lane(r);
         return load(g, r);

@@ -157,10 +157,6 @@ private:
 
 }  // namespace
 
-bool is_repeated_constant(const Instruction& instruction) {
-    return instruction.primitive == &primitive(Op::constant) && !instruction.attributes.list().empty();
-}
-
 Schedule schedule(const Program::Body& body, bool fuse) { return Scheduler(body, fuse).run(); }
 
 }  // namespace gradtape::detail

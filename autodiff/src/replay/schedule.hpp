@@ -25,9 +25,6 @@ struct Schedule {
     std::vector<Spread> spread;          ///< by instruction
 };
 
-/// A constant that is one repeated number.
-bool is_repeated_constant(const Instruction& instruction);
-
 /// `fuse` false: every instruction is a unit of its own.
 Schedule schedule(const Program::Body& body, bool fuse);
 
