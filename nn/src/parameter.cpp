@@ -92,14 +92,17 @@ std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> paramete
     return result;
 }
 
-std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where) {
+std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters) {
     std::vector<Tensor> result;
-    result.reserve(parameters.size());
-    const std::vector<Node> found = gradient_nodes(loss, parameters, where);
-    for (std::size_t i = 0; i < found.size(); ++i)
-        result.push_back(found[i] ? found[i].value()
+    result.reserve(nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        result.push_back(nodes[i] ? nodes[i].value()
                                   : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
     return result;
+}
+
+std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where) {
+    return gradient_values(gradient_nodes(loss, parameters, where), parameters);
 }
 
 std::vector<std::string> check_reach(Node loss, std::span<const NamedParameter> parameters, Where where) {

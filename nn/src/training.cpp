@@ -119,11 +119,7 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
     const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
     if (steps_ && !plain)
         steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes);
-    std::vector<Tensor> found;
-    found.reserve(nodes.size());
-    for (std::size_t i = 0; i < nodes.size(); ++i)
-        found.push_back(nodes[i] ? nodes[i].value()
-                                 : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
+    const std::vector<Tensor> found = gradient_values(nodes, parameters);
     if (hook) hook({batch, result.loss, parameters, found});
     optimizer.step(parameters, found, where);
     return result;

@@ -118,6 +118,8 @@ std::vector<Parameter*> parameters(Model& model) {
 
 /// The recorded ∂loss/∂parameter of each parameter; a default-made Node where the loss does not use it.
 std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
+/// The values of `gradient_nodes`; zeros for a default-made Node.
+std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters);
 /// ∂loss/∂parameter for each parameter, recorded on the loss's tape; zeros where the loss does not depend on it.
 std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
 
