@@ -1,5 +1,6 @@
 // gradtape doing the works, eagerly: every run clears the tape and records anew.
 #include "ours.hpp"
+#include "tensors.hpp"
 
 #include <gradtape/gradtape.hpp>
 #include <gradtape/nn/explicit_backprop.hpp>
@@ -12,17 +13,6 @@ namespace gt = gradtape;
 namespace nn = gradtape::nn;
 using gt::Node;
 using gt::Tensor;
-
-template <class T>
-Tensor tensor(const std::vector<T>& values, const gt::Shape& shape) {
-    return Tensor::from(std::span<const T>(values), shape);
-}
-
-void append(std::vector<double>& all, const Tensor& t) {
-    const Tensor converted = t.as(gt::DType::float64);
-    const auto values = converted.data<double>();
-    all.insert(all.end(), values.begin(), values.end());
-}
 
 // The user's own loop: record on the cleared tape, gradients, SGD update. Common to the training steps.
 class Step {

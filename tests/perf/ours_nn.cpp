@@ -1,5 +1,6 @@
 // The training steps through nn, as a user writes them: layers, losses and a Trainer's step.
 #include "ours.hpp"
+#include "tensors.hpp"
 
 #include <gradtape/gradtape.hpp>
 #include <gradtape/nn/nn.hpp>
@@ -11,17 +12,6 @@ namespace gt = gradtape;
 namespace nn = gradtape::nn;
 using gt::Node;
 using gt::Tensor;
-
-template <class T>
-Tensor tensor(const std::vector<T>& values, const gt::Shape& shape) {
-    return Tensor::from(std::span<const T>(values), shape);
-}
-
-void append(std::vector<double>& all, const Tensor& t) {
-    const Tensor converted = t.as(gt::DType::float64);
-    const auto values = converted.data<double>();
-    all.insert(all.end(), values.begin(), values.end());
-}
 
 struct PostModel {
     nn::Dense hidden, output;

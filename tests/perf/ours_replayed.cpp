@@ -1,5 +1,6 @@
 // gradtape doing the works by replay: recorded and compiled once, when the contender is made.
 #include "ours.hpp"
+#include "tensors.hpp"
 
 #include <gradtape/compile.hpp>
 #include <gradtape/gradtape.hpp>
@@ -10,17 +11,6 @@ namespace {
 namespace gt = gradtape;
 using gt::Node;
 using gt::Tensor;
-
-template <class T>
-Tensor tensor(const std::vector<T>& values, const gt::Shape& shape) {
-    return Tensor::from(std::span<const T>(values), shape);
-}
-
-void append(std::vector<double>& all, const Tensor& t) {
-    const Tensor converted = t.as(gt::DType::float64);
-    const auto values = converted.data<double>();
-    all.insert(all.end(), values.begin(), values.end());
-}
 
 std::vector<Tensor> outputs_of(const gt::Compiled& compiled) {
     gt::Replay replay(compiled);

@@ -31,14 +31,6 @@ Shape random_shape(Random& random) {
     return shape.elements() > 200 ? Shape{3} : shape;
 }
 
-bool fits(const Shape& x, const Shape& y) {
-    for (std::size_t i = 1; i <= std::min(x.rank(), y.rank()); ++i) {
-        const std::int64_t a = x[x.rank() - i], b = y[y.rank() - i];
-        if (a != b && a != 1 && b != 1) return false;
-    }
-    return true;
-}
-
 class Generator {
 public:
     explicit Generator(std::uint64_t seed) : random_(seed) {}

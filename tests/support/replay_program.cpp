@@ -10,14 +10,6 @@ struct Frame {
 const Frame frames[] = {{1, 1025}, {25, 41}, {41, 25}, {1, 1024}, {32, 32}, {1023, 1}, {2, 1250}, {50, 50}, {4097, 1},
                         {17, 241}, {3, 683}, {1, 1}, {1, 7}, {5, 3}, {0, 5}, {4, 0}, {64, 64}, {513, 2}, {33, 31}};
 
-bool fits(const Shape& x, const Shape& y) {
-    for (std::size_t i = 1; i <= std::min(x.rank(), y.rank()); ++i) {
-        const std::int64_t a = x[x.rank() - i], b = y[y.rank() - i];
-        if (a != b && a != 1 && b != 1) return false;
-    }
-    return true;
-}
-
 class Generator {
 public:
     explicit Generator(std::uint64_t seed) : random_(seed * 3 + 1) {

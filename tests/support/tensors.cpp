@@ -111,4 +111,12 @@ std::vector<double> derivative(const Unary& f, const Tensor& x, int order) {
     return values(y);
 }
 
+bool fits(const Shape& x, const Shape& y) {
+    for (std::size_t i = 1; i <= std::min(x.rank(), y.rank()); ++i) {
+        const std::int64_t a = x[x.rank() - i], b = y[y.rank() - i];
+        if (a != b && a != 1 && b != 1) return false;
+    }
+    return true;
+}
+
 }  // namespace gradtape::test

@@ -34,6 +34,9 @@ private:
     std::uint64_t state_;
 };
 
+/// Whether the shapes broadcast to each other.
+bool fits(const Shape& x, const Shape& y);
+
 struct Tolerance {
     double relative = 0;  ///< of the expected element
     double scale = 0;     ///< of the largest finite expected element
