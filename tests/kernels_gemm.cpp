@@ -1,10 +1,12 @@
 // Matrix products: against long double, bit for bit against a sequential sum, and what lies around.
+#include <array>
 #include <cmath>
 #include <doctest/doctest.h>
 
 #include "support/kernel_sets.hpp"
 
 using namespace gradtape::test;
+using gradtape::detail::Product;
 using std::int64_t;
 
 namespace {
@@ -13,9 +15,10 @@ template <class T>
 struct Products {
     std::string isa;
     bool fused;
-    void (*gemm)(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
-    void (*small)(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
-    void (*batched)(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*);
+    void (*gemm)(const Product<T>&);
+    void (*some)(const Product<T>&, gradtape::detail::Parts);
+    void (*small)(const Product<T>&);
+    int64_t (*parts)(int64_t, int64_t, int64_t);
 };
 
 template <class T>
@@ -23,8 +26,8 @@ std::vector<Products<T>> products() {
     std::vector<Products<T>> sets;
 #define MAKE(ISA)                                                                                                  \
     Products<T> {                                                                                                  \
-        #ISA, #ISA[0] == 'a', gradtape::detail::ISA::gemm<T>, gradtape::detail::ISA::small_gemm<T>,                \
-            gradtape::detail::ISA::batched_gemm<T>                                                                 \
+        #ISA, #ISA[0] == 'a', gradtape::detail::ISA::gemm<T>, gradtape::detail::ISA::gemm<T>,                      \
+            gradtape::detail::ISA::small_gemm<T>, gradtape::detail::ISA::gemm_parts                                \
     }
     GRADTAPE_SETS(sets, MAKE);
 #undef MAKE
@@ -48,7 +51,7 @@ T b_at(Case s, const std::vector<T>& b, int64_t l, int64_t j) {
 template <class T, class F>
 std::vector<T> product(F f, Case s, const std::vector<T>& a, const std::vector<T>& b) {
     Buffer<T> from_a(a), from_b(b), to(s.m * s.n);
-    f(s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get());
+    f({s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get()});
     CHECK(from_a.intact());
     CHECK(from_b.intact());
     CHECK(to.intact());
@@ -171,20 +174,49 @@ TEST_CASE_TEMPLATE("k == 0 gives zeros", T, float, double, int64_t) {
                 CHECK(product<T>(set.gemm, {false, tb, m, 70, 0}, {}, {}) == std::vector<T>(std::size_t(m * 70), T(0)));
 }
 
-TEST_CASE_TEMPLATE("batched products are those of the slices", T, float, double, int64_t) {
+TEST_CASE_TEMPLATE("the parts of a product make up the whole", T, float, double) {
+    using Size = std::array<int64_t, 3>;
     for (auto& set : products<T>())
-        for (int64_t b_stride : {0, 15}) {
-            const Case s{true, false, 7, 5, 3};
-            const auto a = random_elements<T>(4 * 21, 7), b = random_elements<T>(4 * 15, 8);
-            Buffer<T> from_a(a), from_b(b), to(4 * 35);
-            set.batched(s.ta, s.tb, 4, s.m, s.n, s.k, from_a.get(), 21, from_b.get(), b_stride, to.get());
-            CHECK(to.intact());
-            const auto c = to.elements();
-            for (int64_t i = 0; i < 4; ++i) {
-                const std::vector<T> a_i(a.begin() + 21 * i, a.begin() + 21 * (i + 1));
-                const std::vector<T> b_i(b.begin() + b_stride * i, b.begin() + b_stride * i + 15);
-                const std::vector<T> c_i(c.begin() + 35 * i, c.begin() + 35 * (i + 1));
-                CHECK(same(c_i, product<T>(set.gemm, s, a_i, b_i)));
+        for (bool ta : {false, true})
+            for (bool tb : {false, true})
+                for (int64_t way : {0, 1})
+                    for (auto [m, n, k] : {Size{128, 70, 1200}, {70, 260, 300}, {257, 300, 129}, {300, 300, 400}}) {
+                        const Case s{ta, tb, m, n, k};
+                        const int64_t parts = set.parts(m, n, k);
+                        INFO(set.isa);
+                        CAPTURE(m);
+                        CHECK(parts > 1);
+                        const auto a = random_elements<T>(m * k, 9), b = random_elements<T>(k * n, 10);
+                        const auto in_parts = [&](const Product<T>& p) {
+                            for (int64_t part = parts; part-- > 0;) set.some(p, {part, part + 1, way});
+                        };
+                        CHECK(is_close(s, a, b, product<T>(in_parts, s, a, b)));
+                    }
+    for (auto& set : products<T>()) CHECK(set.parts(64, 64, 64) == 1);
+}
+
+TEST_CASE_TEMPLATE("a scaled product is added to what is there", T, float, double) {
+    auto list = cases();
+    for (bool ta : {false, true})
+        for (bool tb : {false, true})
+            for (Case s : {Case{ta, tb, 128, 100, 200}, {ta, tb, 1, 300, 400}, {ta, tb, 300, 1, 400}}) list.push_back(s);
+    for (auto& set : products<T>())
+        for (Case s : list) {
+            INFO(set.isa);
+            CAPTURE(s.m);
+            CAPTURE(s.n);
+            CAPTURE(s.k);
+            const auto a = random_elements<T>(s.m * s.k, 11), b = random_elements<T>(s.k * s.n, 12);
+            const auto old = random_elements<T>(s.m * s.n, 13);
+            for (auto f : {set.gemm, set.small}) {
+                Buffer<T> from_a(a), from_b(b), to(old);
+                f({s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get(), true, T(-0.5)});
+                CHECK(to.intact());
+                std::vector<T> twice = to.elements();
+                for (std::size_t i = 0; i < twice.size(); ++i) twice[i] = (twice[i] - old[i]) * T(-2);
+                const T loss = 4 * std::numeric_limits<T>::epsilon() * T(s.k + 1) * 4096;  // elements are within 64
+                const auto plain = product<T>(set.small, s, a, b);
+                for (std::size_t i = 0; i < twice.size(); ++i) CHECK(std::abs(twice[i] - plain[i]) <= loss);
             }
         }
 }

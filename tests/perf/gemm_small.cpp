@@ -38,7 +38,7 @@ double nanoseconds(F f) {
 }
 
 template <class T>
-using Gemm = void(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);
+using Gemm = void(const gradtape::detail::Product<T>&);
 
 template <class T>
 struct Kernel {
@@ -60,12 +60,12 @@ std::vector<Kernel<T>> kernels(const char* only) {
 template <class T>
 void measure(Size s, const char* only) {
     Buffer<T> a(random_elements<T>(s.m * s.k, 1)), b(random_elements<T>(s.k * s.n, 2)), c(s.m * s.n);
-    const double blas = nanoseconds(
-        [&] { gradtape::detail::blas_gemm(s.ta, s.tb, s.m, s.n, s.k, a.get(), b.get(), c.get()); });
+    const gradtape::detail::Product<T> product{s.ta, s.tb, s.m, s.n, s.k, a.get(), b.get(), c.get()};
+    const double blas = nanoseconds([&] { gradtape::detail::blas_gemm(product); });
     std::printf("%-6s %c%c %4d x%4d x%5d  OpenBLAS %10.1f", sizeof(T) == 4 ? "float" : "double", s.ta ? 't' : 'n',
                 s.tb ? 't' : 'n', int(s.m), int(s.n), int(s.k), blas);
     for (auto& set : kernels<T>(only)) {
-        const double ours = nanoseconds([&] { set.small(s.ta, s.tb, s.m, s.n, s.k, a.get(), b.get(), c.get()); });
+        const double ours = nanoseconds([&] { set.small(product); });
         const bool wins = set.wins(s.ta, s.tb, s.m, s.n, s.k);
         std::printf("   %s %10.1f (%5.2f%s)", set.isa.c_str(), ours, ours / blas,
                     wins == (ours < blas) ? "" : wins ? ", small chosen" : ", OpenBLAS chosen");

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/product.hpp"
+
 // As in autodiff/src/kernels/*.hpp, which name one instruction set at a time. A signature that differs does not link.
 #define GRADTAPE_DECLARE_KERNELS(ISA)                                                                                \
     namespace gradtape::detail::ISA {                                                                                \
@@ -20,11 +22,11 @@
     template <class T> void logsumexp(const T*, T*, int64_t, int64_t, int64_t);                                      \
     template <class T> void softmax(const T*, T*, int64_t, int64_t, int64_t);                                        \
     template <class T> void log_softmax(const T*, T*, int64_t, int64_t, int64_t);                                    \
-    template <class T> void gemm(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);                     \
-    template <class T> void small_gemm(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);               \
+    int64_t gemm_parts(int64_t, int64_t, int64_t);                                                                   \
+    template <class T> void gemm(const Product<T>&, Parts);                                                          \
+    template <class T> void gemm(const Product<T>&);                                                                 \
+    template <class T> void small_gemm(const Product<T>&);                                                           \
     template <class T> bool small_gemm_wins(bool, bool, int64_t, int64_t, int64_t);                                  \
-    template <class T>                                                                                               \
-    void batched_gemm(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, T*);     \
     void transpose(const void*, void*, const Shape&, const Shape&, std::size_t);                                     \
     void broadcast_to(const void*, void*, const Shape&, const Shape&, std::size_t);                                  \
     void slice(const void*, void*, const Shape&, const Shape&, const Shape&, const Shape&, std::size_t);             \

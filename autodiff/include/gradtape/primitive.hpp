@@ -100,18 +100,29 @@ struct Stream {
 };
 using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
 
-/// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own.
+/// Some of the parts that a piece of work is made of, in one of the ways of cutting it.
+struct Parts {
+    std::int64_t begin, end;
+    std::int64_t way = 0;
+};
+
+/// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own. It has `parts` parts, a number
+/// that depends on the sizes only; they may be computed in any order, and by several threads.
 struct Prepared {
-    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output) = nullptr;
+    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) = nullptr;
     std::int64_t facts[8] = {};
+    std::int64_t parts = 1;
+    std::int64_t ways = 1;  ///< of cutting it, the best one first
 };
 
 /// A reduction of a whole tensor that takes its elements in order, in pieces that are multiples of 64 but for the last;
-/// the same tree, and so the same bits, as the primitive's kernel.
+/// the same tree, and so the same bits, as the primitive's kernel. `append` adds what another state has taken in: 2^k
+/// elements, the same for each but the last, and at least 4096.
 struct StreamReduction {
     std::size_t state_bytes;
     void (*begin)(void* state);
     void (*add)(void* state, const void* elements, std::size_t count);
+    void (*append)(void* state, const void* next);
     void (*end)(void* state, void* result);
 };
 }  // namespace detail

@@ -1,7 +1,6 @@
 // The only file that calls OpenBLAS.
 #include "blas.hpp"
 
-#include <algorithm>
 #include <cblas.h>
 
 namespace gradtape::detail {
@@ -16,48 +15,48 @@ void use_one_thread() {
 int extent(std::int64_t n) { return static_cast<int>(n); }
 CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 
-void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda, const float* b,
-                int ldb, float* c) {
-    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const Product<float>& p) {
+    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, p.scale, p.a, extent(p.a_row), p.b, extent(p.b_row), p.add ? 1 : 0, p.c,
+                extent(p.c_row));
 }
-void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a, int lda, const double* b,
-                int ldb, double* c) {
-    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const Product<double>& p) {
+    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, p.scale, p.a, extent(p.a_row), p.b, extent(p.b_row), p.add ? 1 : 0, p.c,
+                extent(p.c_row));
 }
-void cblas_gemv(CBLAS_TRANSPOSE t, int rows, int columns, const float* a, const float* x, float* y) {
-    cblas_sgemv(CblasRowMajor, t, rows, columns, 1, a, columns, x, 1, 1, y, 1);
+void cblas_gemv(CBLAS_TRANSPOSE t, int rows, int columns, float scale, const float* a, int row, const float* x, int x_step,
+                float* y, int y_step) {
+    cblas_sgemv(CblasRowMajor, t, rows, columns, scale, a, row, x, x_step, 1, y, y_step);
 }
-void cblas_gemv(CBLAS_TRANSPOSE t, int rows, int columns, const double* a, const double* x, double* y) {
-    cblas_dgemv(CblasRowMajor, t, rows, columns, 1, a, columns, x, 1, 1, y, 1);
-}
-
-// y (n) = op(a) x (k), added to zeros: versions differ in whether beta = 0 clears a NaN.
-template <class T>
-void gemv(bool ta, int n, int k, const T* a, const T* x, T* y) {
-    std::fill_n(y, n, T(0));
-    cblas_gemv(flag(ta), ta ? k : n, ta ? n : k, a, x, y);
+void cblas_gemv(CBLAS_TRANSPOSE t, int rows, int columns, double scale, const double* a, int row, const double* x,
+                int x_step, double* y, int y_step) {
+    cblas_dgemv(CblasRowMajor, t, rows, columns, scale, a, row, x, x_step, 1, y, y_step);
 }
 
+// y (n) += scale op(a) x (k); y is cleared before, where it is not added to: versions differ in whether beta = 0 clears
+// a NaN.
 template <class T>
-void gemm(bool ta, bool tb, int m, int n, int k, const T* a, const T* b, T* c) {
+void gemv(bool ta, int n, int k, const Product<T>& p, const T* a, std::int64_t a_row, const T* x, std::int64_t x_step,
+          std::int64_t y_step) {
+    if (!p.add)
+        for (int i = 0; i < n; ++i) p.c[i * y_step] = T(0);
+    cblas_gemv(flag(ta), ta ? k : n, ta ? n : k, p.scale, a, extent(a_row), x, extent(x_step), p.c, extent(y_step));
+}
+
+template <class T>
+void gemm(const Product<T>& p) {
     use_one_thread();
+    const int m = extent(p.m), n = extent(p.n), k = extent(p.k);
     if (n == 1)
-        gemv(ta, m, k, a, b, c);
+        gemv(p.ta, m, k, p, p.a, p.a_row, p.b, p.tb ? 1 : p.b_row, p.c_row);
     else if (m == 1)
-        gemv(!tb, n, k, b, a, c);
+        gemv(!p.tb, n, k, p, p.b, p.b_row, p.a, p.ta ? p.a_row : 1, 1);
     else
-        cblas_gemm(flag(ta), flag(tb), m, n, k, a, ta ? m : k, b, tb ? k : n, c);
+        cblas_gemm(flag(p.ta), flag(p.tb), m, n, k, p);
 }
 
 }  // namespace
 
-void blas_gemm(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b,
-               float* c) {
-    gemm(ta, tb, extent(m), extent(n), extent(k), a, b, c);
-}
-void blas_gemm(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const double* a, const double* b,
-               double* c) {
-    gemm(ta, tb, extent(m), extent(n), extent(k), a, b, c);
-}
+void blas_gemm(const Product<float>& p) { gemm(p); }
+void blas_gemm(const Product<double>& p) { gemm(p); }
 
 }  // namespace gradtape::detail

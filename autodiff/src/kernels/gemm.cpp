@@ -1,6 +1,8 @@
-// The choice between the small kernel and OpenBLAS.
+// The choice between the small kernel and OpenBLAS, and the cuts between parts.
 #include "gemm.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <type_traits>
 
@@ -8,30 +10,55 @@
 #include "small_gemm.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
+namespace {
 
 using std::int64_t;
 
+// Parts are cut at multiples of these, which are edges of the register blocks of most kernels.
+constexpr int64_t cut = 64, cut_between_rows = 12;
+
 template <class T>
-void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
+void run(const Product<T>& whole, const Product<T>& some) {
     if constexpr (!std::is_integral_v<T>) {
         constexpr int64_t largest = std::numeric_limits<int>::max();  // OpenBLAS counts in int
-        const bool empty = m == 0 || n == 0 || k == 0;                // and complains of empty products
+        const auto [m, n, k] = std::array{whole.m, whole.n, whole.k};
+        const bool empty = m == 0 || n == 0 || k == 0;  // and complains of empty products
         const bool fits = !empty && m <= largest && n <= largest && k <= largest;
-        if (fits && !small_gemm_wins<T>(ta, tb, m, n, k)) return blas_gemm(ta, tb, m, n, k, a, b, c);
+        if (fits && !small_gemm_wins<T>(whole.ta, whole.tb, m, n, k)) return blas_gemm(some);
     }
-    small_gemm(ta, tb, m, n, k, a, b, c);
+    small_gemm(some);
+}
+
+}  // namespace
+
+// A part costs its thread a copy of the other operand into OpenBLAS's own order: measured at 1 to 4 % of the product
+// for parts of this size, cut along the longer side.
+int64_t gemm_parts(int64_t m, int64_t n, int64_t k) {
+    const int64_t volume = m * n * k, smallest = int64_t(1) << 20, good = int64_t(1) << 26;
+    if (m == 1 || n == 1) return 1;
+    const int64_t most = std::min(volume / smallest, std::max(m, n) / cut);
+    return std::max<int64_t>(1, std::min(most, std::clamp<int64_t>(volume / good, 4, 32)));
 }
 
 template <class T>
-void batched_gemm(bool ta, bool tb, int64_t batch, int64_t m, int64_t n, int64_t k, const T* a, int64_t a_stride,
-                  const T* b, int64_t b_stride, T* c) {
-    for (int64_t i = 0; i < batch; ++i) gemm(ta, tb, m, n, k, a + i * a_stride, b + i * b_stride, c + i * m * n);
+void gemm(const Product<T>& p, Parts range) {
+    const int64_t parts = gemm_parts(p.m, p.n, p.k);
+    if (range.begin == 0 && range.end == parts) return run(p, p);
+    const bool between_rows = range.way == 1 || p.m >= p.n;
+    const int64_t extent = between_rows ? p.m : p.n, unit = between_rows ? cut_between_rows : cut;
+    const auto edge = [&](int64_t i) { return i == parts ? extent : extent * i / parts / unit * unit; };
+    const int64_t begin = edge(range.begin), end = edge(range.end);
+    if (begin < end) run(p, between_rows ? rows(p, begin, end) : columns(p, begin, end));
 }
 
-#define GRADTAPE_INSTANTIATE(T)                                                                          \
-    template void gemm(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*);                   \
-    template void batched_gemm(bool, bool, int64_t, int64_t, int64_t, int64_t, const T*, int64_t, const T*, int64_t, \
-                               T*);
+template <class T>
+void gemm(const Product<T>& p) {
+    run(p, p);
+}
+
+#define GRADTAPE_INSTANTIATE(T)               \
+    template void gemm(const Product<T>&, Parts); \
+    template void gemm(const Product<T>&);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)
 GRADTAPE_INSTANTIATE(std::int64_t)

@@ -1,19 +1,27 @@
-// Matrix products of contiguous row-major matrices: chooses between the small kernel and OpenBLAS.
+// Matrix products: chooses between the small kernel and OpenBLAS.
 #pragma once
 
-#include <cstdint>
+#include <gradtape/primitive.hpp>
+
+#include "product.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 
-/// c (m, n) = op(a) op(b). a is stored (m, k), or (k, m) if ta; b is stored (k, n), or (n, k) if tb.
-/// k == 0 gives zeros; c is only written. Instantiated for float, double and int64 (which wraps around).
-template <class T>
-void gemm(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c);
+/// Into how many parts a product of these sizes may be cut: 1 where it is not worth while.
+std::int64_t gemm_parts(std::int64_t m, std::int64_t n, std::int64_t k);
 
-/// `batch` products; the matrices of operand a lie a_stride elements apart (0: the same matrix for all), those of c
-/// lie m * n apart.
+/// There are two ways of cutting: across the longer side of c, which is faster, and between rows. OpenBLAS's kernels
+/// treat the edges of their blocks differently, so it depends on the processor which of them gives the bits of the
+/// whole; products of the small kernel do either way.
+inline constexpr std::int64_t gemm_ways = 2;
+
+/// Those of the gemm_parts(m, n, k) parts of the product. k == 0 gives zeros (and leaves c as it is, if `add`); without
+/// `add`, c is only written. Float, double and int64 (which wraps around and knows no `add`).
 template <class T>
-void batched_gemm(bool ta, bool tb, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                  std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c);
+void gemm(const Product<T>& product, Parts parts);
+
+/// All of it.
+template <class T>
+void gemm(const Product<T>& product);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -31,14 +31,13 @@ void begin(void* memory) {
     state.blocks = state.rows = 0;
 }
 
+/// Takes `row`, the sum of `size` blocks, into the binary counter.
 template <class T>
-void end_block(State<T>& state) {
-    for (int64_t bit = state.blocks; bit & 1; bit >>= 1)
-        state.current = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], state.current);
-    state.pending[state.top++] = state.current;
-    clear<T>(state.current);
-    ++state.blocks;
-    state.rows = 0;
+void push(State<T>& state, typename State<T>::Rows row, int64_t size) {
+    for (int64_t bit = state.blocks / size; bit & 1; bit >>= 1)
+        row = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], row);
+    state.pending[state.top++] = row;
+    state.blocks += size;
 }
 
 template <class T>
@@ -53,11 +52,28 @@ void add(void* memory, const void* elements, std::size_t count) {
             for (int j = 0; j < N; ++j) state.current.at[j] = Sum::combine(state.current.at[j], load(x + j * width));
         left -= rows * N * width;
         state.rows += rows;
-        if (state.rows == block_rows) end_block(state);
+        if (state.rows < block_rows) break;
+        push(state, state.current, 1);
+        clear<T>(state.current);
+        state.rows = 0;
     }
     for (int j = 0; left > 0; ++j, x += width, left -= width)
         state.current.at[j] =
             Sum::combine(state.current.at[j], left < width ? load_first(x, int(left), T(0)) : load(x));
+}
+
+template <class T>
+void append(void* memory, const void* other) {
+    auto& state = *static_cast<State<T>*>(memory);
+    const auto& next = *static_cast<const State<T>*>(other);
+    if (next.top == 1) {
+        push(state, next.pending[0], next.blocks);
+    } else {
+        for (int i = 0; i < next.top; ++i) state.pending[state.top++] = next.pending[i];
+        state.blocks += next.blocks;
+    }
+    state.current = next.current;
+    state.rows = next.rows;
 }
 
 template <class T>
@@ -69,7 +85,7 @@ void end(void* memory, void* result) {
 }
 
 template <class T>
-constexpr StreamReduction stream{sizeof(State<T>), &begin<T>, &add<T>, &end<T>};
+constexpr StreamReduction stream{sizeof(State<T>), &begin<T>, &add<T>, &append<T>, &end<T>};
 
 }  // namespace
 

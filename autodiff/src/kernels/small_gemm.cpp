@@ -21,7 +21,7 @@ constexpr int block_width = 2;
 constexpr int64_t packed_depth = 256;  // rows of b that are packed at once: 32 KiB at most
 
 /// Some columns of c, at most two registers wide: c[i * c_row + j] = (what is there, or 0) + sum over l < depth of
-/// a[i * a_row + l * a_column] * b[l * b_row + j].
+/// a[i * a_row + l * a_column] * b[l * b_row + j]; or what is there + scale * that sum.
 template <class T>
 struct Panel {
     const T* a;
@@ -32,6 +32,8 @@ struct Panel {
     int64_t c_row;
     int last;  ///< columns in the last register
     bool add;
+    bool update;
+    T scale;
 };
 
 /// `height` rows of a panel of `width` registers, the last of which is whole, or has only `last` columns.
@@ -64,6 +66,10 @@ void multiply_block(const Panel<T>& p, const T* a, T* c) {
         each([&](int i, int j) GRADTAPE_INLINE_LAMBDA {
             sum[i][j] = multiply_add(all(a[i * a_row]), row[j], sum[i][j]);
         });
+    }
+    if (p.update) {
+        const Vec<T> scale = all(p.scale);
+        each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = get(c + i * c_row, j) + scale * sum[i][j]; });
     }
     each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { put(c + i * c_row, j, sum[i][j]); });
 }
@@ -119,22 +125,21 @@ void pack_transposed(const T* b, int64_t b_row, int64_t depth, int64_t count, T*
 
 /// b stored (n, k): panels are transposed onto the stack, a stretch of k at a time.
 template <class T>
-void multiply_transposed(int64_t m, int64_t n, int64_t k, Panel<T> p) {
+void multiply_transposed(const Product<T>& product, Panel<T> p) {
     constexpr int64_t width = block_width * lanes<T>;
     alignas(64) T packed[packed_depth * width];
-    const T *a = p.a, *b = p.b;
-    T* c = p.c;
+    const int64_t n = product.n, k = product.k;
     p.b = packed;
     p.b_row = width;
     for (int64_t j = 0; j < n; j += width) {
         const int64_t count = n - j < width ? n - j : width;
-        p.c = c + j;
+        p.c = product.c + j;
         for (int64_t l = 0; l < k; l += packed_depth) {
             p.depth = k - l < packed_depth ? k - l : packed_depth;
-            p.a = a + l * p.a_column;
-            p.add = l > 0;
-            pack_transposed(b + j * k + l, k, p.depth, count, packed, width);
-            multiply_panel(m, count, p);
+            p.a = product.a + l * p.a_column;
+            p.add = l > 0 && !p.update;
+            pack_transposed(product.b + j * product.b_row + l, product.b_row, p.depth, count, packed, width);
+            multiply_panel(product.m, count, p);
         }
     }
 }
@@ -157,38 +162,40 @@ void multiply_vector(int64_t n, int64_t k, const T* b, const T* x, T* c) {
 }
 
 template <class T>
-void multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
-    if (m == 0 || n == 0) return;
-    if (n == 1 && m > 1)  // c' = b' a': vectors run along c in any case
-        return multiply(false, !ta, 1, m, k, b, a, c);
-    if (tb && m == 1 && k <= 16) return multiply_vector(n, k, b, a, c);
-    Panel<T> p{a, ta ? 1 : k, ta ? m : 1, b, n, k, c, n, 0, false};
-    if (tb && k > 0) return multiply_transposed(m, n, k, p);
+void multiply(const Product<T>& p) {
+    if (p.m == 0 || p.n == 0) return;
+    if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1))  // c' = b' a': vectors run along c in any case
+        return multiply<T>({false, !p.ta, 1, p.m, p.k, p.b, p.a, p.c, p.add, p.scale, p.k, p.a_row, p.m});
+    if (p.tb && p.m == 1 && p.k <= 16 && !p.add && p.b_row == p.k && (!p.ta || p.a_row == 1))
+        return multiply_vector(p.n, p.k, p.b, p.a, p.c);
+    Panel<T> panel{p.a, p.ta ? 1 : p.a_row, p.ta ? p.a_row : 1, p.b,   p.b_row, p.k,
+                   p.c, p.c_row,            0,                  false, p.add,   p.scale};
+    if (p.tb && p.k > 0) return multiply_transposed(p, panel);
     constexpr int64_t width = block_width * lanes<T>;
-    for (int64_t j = 0; j < n; j += width, p.b += width, p.c += width)
-        multiply_panel(m, n - j < width ? n - j : width, p);
+    for (int64_t j = 0; j < p.n; j += width, panel.b += width, panel.c += width)
+        multiply_panel(p.m, p.n - j < width ? p.n - j : width, panel);
 }
 
-void multiply_integers(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const int64_t* a, const int64_t* b,
-                       int64_t* c) {
+void multiply_integers(const Product<int64_t>& p) {
     using U = std::uint64_t;
-    for (int64_t i = 0; i < m; ++i)
-        for (int64_t j = 0; j < n; ++j) {
+    for (int64_t i = 0; i < p.m; ++i)
+        for (int64_t j = 0; j < p.n; ++j) {
             U sum = 0;
-            for (int64_t l = 0; l < k; ++l)
-                sum += static_cast<U>(a[ta ? l * m + i : i * k + l]) * static_cast<U>(b[tb ? j * k + l : l * n + j]);
-            c[i * n + j] = static_cast<int64_t>(sum);
+            for (int64_t l = 0; l < p.k; ++l)
+                sum += static_cast<U>(p.a[p.ta ? l * p.a_row + i : i * p.a_row + l]) *
+                       static_cast<U>(p.b[p.tb ? j * p.b_row + l : l * p.b_row + j]);
+            p.c[i * p.c_row + j] = static_cast<int64_t>(sum);
         }
 }
 
 }  // namespace
 
 template <class T>
-void small_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
+void small_gemm(const Product<T>& product) {
     if constexpr (std::is_integral_v<T>)
-        multiply_integers(ta, tb, m, n, k, a, b, c);
+        multiply_integers(product);
     else
-        multiply(ta, tb, m, n, k, a, b, c);
+        multiply(product);
 }
 
 template <class T>
@@ -207,12 +214,12 @@ bool small_gemm_wins([[maybe_unused]] bool ta, [[maybe_unused]] bool tb, int64_t
 #endif
 }
 
-#define GRADTAPE_INSTANTIATE(T)                                                              \
-    template void small_gemm(bool, bool, int64_t, int64_t, int64_t, const T*, const T*, T*); \
+#define GRADTAPE_INSTANTIATE(T)                    \
+    template void small_gemm(const Product<T>&);   \
     template bool small_gemm_wins<T>(bool, bool, int64_t, int64_t, int64_t);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)
 #undef GRADTAPE_INSTANTIATE
-template void small_gemm(bool, bool, int64_t, int64_t, int64_t, const int64_t*, const int64_t*, int64_t*);
+template void small_gemm(const Product<int64_t>&);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,14 +1,14 @@
 // Register-blocked matrix products for sizes at which a BLAS call costs more than the arithmetic.
 #pragma once
 
-#include <cstdint>
+#include "product.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 
 /// The same product as `gemm`, for any size. Every element of c is one sequential sum over k, with fused
 /// multiply-add where the instruction set has it, so it does not depend on the blocking. Float, double, int64.
 template <class T>
-void small_gemm(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c);
+void small_gemm(const Product<T>& product);
 
 /// Whether `small_gemm` beats OpenBLAS at this size (measured by tests/perf/gemm_small.cpp).
 template <class T>

@@ -5,6 +5,8 @@
 
 #include "../kernels/elementwise.hpp"
 
+#include <algorithm>
+
 /// Opens the definition of a primitive: GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add")…;
 #define GRADTAPE_PRIMITIVE(name)        \
     extern const Primitive name##_p;    \
@@ -22,6 +24,13 @@ constexpr Loop uniform_loop() {
         return &scalar_loop<kernel, To, From, From>;
 }
 
+/// Into how many parts `count` equal pieces of work are gathered, of about `good` units of work or more each.
+inline std::int64_t parts_of(std::int64_t count, std::int64_t work, std::int64_t good) {
+    if (count == 0 || work == 0) return 1;
+    const std::int64_t pieces = (good + work - 1) / work;  // in one part
+    return count < 2 * pieces ? 1 : std::min<std::int64_t>(count / pieces, 1024);
+}
+
 /// The kernel of a primitive whose sizes are settled beforehand.
 template <Prepared (*prepare)(std::span<const Type* const>, const Type&, const Attributes&)>
 void run_prepared(const KernelCall& call) {
@@ -33,7 +42,7 @@ void run_prepared(const KernelCall& call) {
         inputs[i] = call.inputs[i].data;
     }
     const Prepared prepared = prepare({types, call.inputs.size()}, call.type, call.attributes);
-    prepared.run(prepared.facts, inputs, call.output);
+    prepared.run(prepared.facts, inputs, call.output, {0, prepared.parts});
 }
 
 /// A record under construction. Each call states one fact.

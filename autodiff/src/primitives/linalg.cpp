@@ -44,22 +44,28 @@ Type matmul_type(const ShapeCall& call) {
     return type;
 }
 
-// Facts of a settled product: transposed x and y, batch, m, n, k.
+// Facts of a settled product: transposed x and y, batch, m, n, k, parts. The parts of a batch are whole products.
 template <class T>
-void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output) {
+void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
     const auto [tx, ty, batch, m, n, k] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4], facts[5]};
-    const T *x = static_cast<const T*>(inputs[0]), *y = static_cast<const T*>(inputs[1]);
-    if (batch == 1)
-        gemm(tx != 0, ty != 0, m, n, k, x, y, static_cast<T*>(output));
-    else
-        batched_gemm(tx != 0, ty != 0, batch, m, n, k, x, m * k, y, k * n, static_cast<T*>(output));
+    const Product<T> first{tx != 0, ty != 0, m, n, k, static_cast<const T*>(inputs[0]), static_cast<const T*>(inputs[1]),
+                           static_cast<T*>(output)};
+    if (batch == 1) return gemm(first, parts);
+    for (std::int64_t i = batch * parts.begin / facts[6]; i < batch * parts.end / facts[6]; ++i) {
+        Product<T> p = first;
+        p.a += i * m * k;
+        p.b += i * k * n;
+        p.c += i * m * n;
+        gemm(p);
+    }
 }
 
 Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
     const Transposed t = flags(attributes);
     const Sizes s = sizes(x[0]->shape, x[1]->shape, t);
+    const std::int64_t parts = s.batch == 1 ? gemm_parts(s.m, s.n, s.k) : parts_of(s.batch, s.m * s.n * s.k, 1 << 20);
     return {z.dtype == DType::float32 ? &multiply_matrices<float> : &multiply_matrices<double>,
-            {t.x, t.y, s.batch, s.m, s.n, s.k}};
+            {t.x, t.y, s.batch, s.m, s.n, s.k, parts}, parts, s.batch == 1 ? gemm_ways : 1};
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include "../kernels/reduce_stream.hpp"
 #include "../kernels/softmax.hpp"
 
+#include <array>
+
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
@@ -77,30 +79,35 @@ Type along_axes_type(const ShapeCall& call) {
     return call[0];
 }
 
-// Facts of a settled reduction: outer, reduced, inner.
+// Facts of a settled reduction: outer, reduced, inner, parts, and the results of one step of outer. Parts are cut
+// along outer.
 template <class T, void (*function)(const T*, T*, std::int64_t, std::int64_t, std::int64_t)>
-void run(const std::int64_t* facts, const void* const* inputs, void* output) {
-    function(static_cast<const T*>(inputs[0]), static_cast<T*>(output), facts[0], facts[1], facts[2]);
+void run(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
+    const auto [outer, reduced, inner, all, results] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4]};
+    const std::int64_t begin = outer * parts.begin / all, end = outer * parts.end / all;
+    function(static_cast<const T*>(inputs[0]) + begin * reduced * inner, static_cast<T*>(output) + begin * results,
+             end - begin, reduced, inner);
 }
 
-Prepared settle(decltype(Prepared::run) function, const Type& x, const Attributes& attributes) {
+Prepared settle(decltype(Prepared::run) function, const Type& x, const Type& z, const Attributes& attributes) {
     const View v = view(x.shape, axes_of(attributes));
-    return {function, {v.outer, v.reduced, v.inner}};
+    const std::int64_t parts = parts_of(v.outer, v.reduced * v.inner, 1 << 17);
+    return {function, {v.outer, v.reduced, v.inner, parts, v.outer ? z.shape.elements() / v.outer : 0}, parts};
 }
 
 // The element types of one reduction.
 #define GRADTAPE_BY_DTYPE(name, function)                                                               \
-    Prepared name(std::span<const Type* const> x, const Type&, const Attributes& attributes) {          \
+    Prepared name(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {        \
         switch (x[0]->dtype) {                                                                          \
-            case DType::float32: return settle(&run<float, function<float>>, *x[0], attributes);        \
-            case DType::float64: return settle(&run<double, function<double>>, *x[0], attributes);      \
-            default: return settle(&run<std::int64_t, function<std::int64_t>>, *x[0], attributes);      \
+            case DType::float32: return settle(&run<float, function<float>>, *x[0], z, attributes);        \
+            case DType::float64: return settle(&run<double, function<double>>, *x[0], z, attributes);      \
+            default: return settle(&run<std::int64_t, function<std::int64_t>>, *x[0], z, attributes);      \
         }                                                                                               \
     }
 #define GRADTAPE_BY_FLOATING_DTYPE(name, function)                                                      \
-    Prepared name(std::span<const Type* const> x, const Type&, const Attributes& attributes) {          \
-        if (x[0]->dtype == DType::float32) return settle(&run<float, function<float>>, *x[0], attributes); \
-        return settle(&run<double, function<double>>, *x[0], attributes);                               \
+    Prepared name(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {        \
+        if (x[0]->dtype == DType::float32) return settle(&run<float, function<float>>, *x[0], z, attributes); \
+        return settle(&run<double, function<double>>, *x[0], z, attributes);                               \
     }
 GRADTAPE_BY_DTYPE(prepare_sum, reduce_sum)
 GRADTAPE_BY_DTYPE(prepare_prod, reduce_prod)
