@@ -40,8 +40,31 @@ Case network(std::int64_t batch) {
     return its;
 }
 
+/// Whatever is shared out among threads: fused loops with sums, reductions of rows, products of several kinds.
+Case large(DType dtype, std::int64_t rows, std::int64_t columns) {
+    Case its;
+    Random random{std::uint64_t(rows)};
+    Tape tape;
+    for (auto* leaves : {&its.recorded, &its.fresh}) {
+        leaves->inputs = {random.tensor({rows, columns}, -1, 1, dtype), random.tensor({columns}, -1, 1, dtype)};
+        leaves->parameters = {random.tensor({columns, 300}, -1, 1, dtype)};
+    }
+    const Node x = tape.input(its.recorded.inputs[0]), bias = tape.input(its.recorded.inputs[1]);
+    const Node w = tape.parameter(its.recorded.parameters[0]);
+    const Node y = sigmoid(x * 2.0 + bias) * x - tanh(x) / (bias * bias + 1.0);
+    const Node z = softmax(matmul(y, w), 1), stack = reshape(concatenate({x, x}, 0), {2, rows, columns});
+    const Node products = matmul(stack, stack, {.y = true});
+    const Node loss = sum(square(y)) + mean(square(z)) + mean(logsumexp(x, 1)) + mean(products);
+    const std::vector<Node> g = grad(loss, {x, bias, w});
+    const Node next = w - 0.01 * g[2];
+    its.body = Program(tape, {loss, g[0], g[1], sum(g[0]), sum(x, 1), max(x, 1)}).body();
+    its.body.updates = {{w.index(), next.index()}};
+    return its;
+}
+
 struct Shared {
-    explicit Shared(Case case_of) : its(std::move(case_of)), compiled(Recording(its.body, its.recorded).compiled({})) {
+    explicit Shared(Case case_of, const CompileOptions& options = {})
+        : its(std::move(case_of)), compiled(Recording(its.body, its.recorded).compiled(options)) {
         expectations = {expected(its.body, its.recorded), expected(its.body, its.fresh)};
     }
     Case its;
@@ -91,6 +114,35 @@ TEST_CASE("replay: eight threads, one compiled program each time, the same bits"
     CHECK(wrong == 0);
     CHECK(replays >= 8 * 2 * long(programs.size()));
     MESSAGE(replays.load(), " replays on 8 threads");
+}
+
+TEST_CASE("replay: any number of threads within a replay gives the same bits") {
+    for (DType dtype : {DType::float32, DType::float64})
+        for (std::int64_t rows : {129, 301})
+            for (std::size_t threads : {1, 2, 3, 8}) {
+                CAPTURE(threads);
+                CAPTURE(rows);
+                const Shared shared(large(dtype, rows, 517), {.threads = threads});
+                Replay replay(shared.compiled);
+                for (int round = 0; round < 3; ++round)
+                    for (bool fresh : {false, true}) CHECK(agrees(replay, shared, fresh));
+                const std::string report = shared.compiled.explain();
+                CHECK((report.find("shared out") != std::string::npos) == (threads > 1));
+            }
+    for (std::size_t threads : {2, 3, 8})
+        for (std::uint64_t seed = 0; seed < 40; ++seed) {
+            CAPTURE(seed);
+            const Shared shared(replay_program(seed), {.threads = threads});
+            Replay replay(shared.compiled);
+            for (bool fresh : {false, true}) CHECK(agrees(replay, shared, fresh));
+        }
+}
+
+TEST_CASE("replay: threads that no step is worth are not started") {
+    const Shared small(network(8), {.threads = 8});
+    CHECK(small.compiled.explain().find("shared out") == std::string::npos);
+    CHECK_THROWS_AS(Shared(network(8), {.threads = 0}), ValueError);
+    CHECK_THROWS_AS(Shared(network(8), {.threads = 257}), ValueError);
 }
 
 TEST_CASE("replay: results handed to another thread stay as they are while replays go on") {

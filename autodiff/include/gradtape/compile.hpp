@@ -8,7 +8,8 @@
 
 namespace gradtape {
 
-/// Which passes run. Each keeps every bit of every result; switching one off is for tests and for curiosity.
+/// Which passes run, and on how many threads. Each pass keeps every bit of every result, unless its comment says
+/// otherwise; switching one off is for tests and for curiosity.
 struct CompileOptions {
     bool fold = true;         ///< constants are computed once, at compile time
     bool simplify = true;     ///< IEEE-safe rewrites
@@ -18,6 +19,9 @@ struct CompileOptions {
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
     bool keep_values = true;  ///< a new Replay starts with the recorded inputs and parameters; else all must be set
     bool debug = false;       ///< fills buffers with signalling NaN once their values are dead
+    /// Threads of each Replay, the caller's among them; the others sleep between runs. Steps that are large enough are
+    /// cut into parts that depend on their shapes only: every number of threads gives the same bits. 1 to 256.
+    std::size_t threads = 1;
 };
 
 /// A replay met another value than the one that control flow saw while recording.

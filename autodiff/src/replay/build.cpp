@@ -2,6 +2,7 @@
 #include "memory.hpp"
 #include "plan.hpp"
 #include "schedule.hpp"
+#include "sharing.hpp"
 
 #include "../passes/rewrite.hpp"
 
@@ -12,6 +13,8 @@ namespace gradtape::detail {
 namespace {
 
 constexpr std::size_t block_elements = 1024;  ///< fits, with a handful of operands, into the first cache
+constexpr std::size_t part_elements = 32768;  ///< that one thread takes at least, 2^k blocks
+constexpr std::size_t shared_work = std::size_t(1) << 18;  ///< elements times operations that are worth a second thread
 constexpr BufferId no_buffer = ~0u;
 constexpr std::uint32_t never = ~0u;
 
@@ -190,11 +193,12 @@ private:
         for (const Unit& unit : schedule_.units)
             if (unit.kind == Unit::Kind::group)
                 widest = std::max(widest, std::min(block_elements, std::size_t(unit.count)));
-        slot_bytes_ = std::max<std::size_t>(64, (widest * 8 + 63) / 64 * 64);
+        plan_.slot_bytes = std::max<std::size_t>(64, (widest * 8 + 63) / 64 * 64);
     }
 
     BufferId slot(std::size_t k) {
-        while (slots_.size() <= k) slots_.push_back(add_buffer(Home::arena, layout_.take(slot_bytes_), slot_bytes_));
+        const std::size_t bytes = plan_.slot_bytes * options_.threads;  // one after the other, a thread's each
+        while (slots_.size() <= k) slots_.push_back(add_buffer(Home::arena, layout_.take(bytes), bytes));
         return slots_[k];
     }
 
@@ -236,7 +240,7 @@ private:
     void add_call(std::uint32_t u) {
         const Index i = schedule_.units[u].members[0];
         const Instruction& instruction = at(i);
-        Call call{{}, instruction.primitive, instruction.attributes, {}, instruction.type, {}, 0};
+        Call call{{}, instruction.primitive, instruction.attributes, {}, instruction.type, {}, 0, {}};
         std::vector<const Type*> types;
         for (Index operand : instruction.operands) {
             call.operands.push_back(whole(root(operand)));
@@ -247,6 +251,8 @@ private:
         call.result = buffer_[i];
         if (instruction.primitive->prepare)
             call.prepared = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
+        if (options_.threads > 1) call.way = way_of_sharing(call);
+        if (call.way) plan_.threads = options_.threads;
         plan_.widest_call = std::max(plan_.widest_call, call.operands.size());
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));
@@ -261,13 +267,29 @@ private:
 
     void add_group(std::uint32_t u) {
         const Unit& unit = schedule_.units[u];
-        GroupState g{u, {std::size_t(unit.count), block_elements, {}}, {}, {}, {}, 0};
-        if (!options_.fuse) g.group.block = (std::size_t(unit.count) + 15) / 16 * 16 + 16;
+        GroupState g{u, new_group(unit), {}, {}, {}, 0};
         for (std::size_t m = 0; m < unit.members.size(); ++m)
             for (Index operand : at(unit.members[m]).operands) g.last[root(operand)] = m;
         for (std::size_t m = 0; m < unit.members.size(); ++m) add_member(g, unit.members[m], m);
+        if (g.group.count <= g.group.block) {
+            g.group.first = plan_.settled_ops;
+            plan_.settled_ops += g.group.ops.size();
+        }
         plan_.steps.push_back({Step::Kind::group, std::uint32_t(plan_.groups.size())});
         plan_.groups.push_back(std::move(g.group));
+    }
+
+    /// How a group is cut into blocks and parts.
+    Group new_group(const Unit& unit) {
+        const std::size_t count = std::size_t(unit.count);
+        const std::size_t block = options_.fuse ? block_elements : (count + 15) / 16 * 16 + 16;
+        const std::size_t whole = std::max(block, (count + block - 1) / block * block);
+        const bool shared = options_.fuse && options_.threads > 1 && count * unit.members.size() >= shared_work;
+        std::size_t part = part_elements;
+        while (count > 64 * part) part *= 2;
+        if (!shared || count <= part) return {count, block, whole, Group::npos, false, {}};
+        plan_.threads = options_.threads;
+        return {count, block, part, Group::npos, false, {}};
     }
 
     void add_member(GroupState& g, Index i, std::size_t m) {
@@ -278,11 +300,12 @@ private:
         if (!instruction.primitive->elementwise) {
             op.kind = GroupOp::Kind::reduce;
             op.reduction = instruction.primitive->streams[instruction.type.dtype == DType::float64];
-            const std::size_t bytes = (op.reduction->state_bytes + 63) / 64 * 64, place = layout_.take(bytes);
+            const std::size_t bytes = padded_state(*op.reduction) * g.group.parts(), place = layout_.take(bytes);
+            g.group.reduces = true;
             states_.push_back({place, bytes});
             op.state = add_buffer(Home::arena, place, bytes);
             store(i);
-            op.out = {buffer_[i], 0, 0};
+            op.out = {buffer_[i], 0, 0, false};
         } else {
             op.dtype = at(instruction.operands[instruction.primitive->loop_operand]).type.dtype;
             op.loop = loop_of(*instruction.primitive, op.dtype, instruction.type.dtype);
@@ -292,10 +315,10 @@ private:
         for (Index operand : instruction.operands) release(g, root(operand), m);
     }
 
-    Lane whole_lane(Index r) { return {whole(r), std::uint16_t(size_of(at(r).type.dtype)), 1}; }
+    Lane whole_lane(Index r) { return {whole(r), std::uint16_t(size_of(at(r).type.dtype)), 1, false}; }
 
     Lane lane(GroupState& g, Index r) {
-        if (repeated_number(at(r))) return {block_of(r), 0, 0};
+        if (repeated_number(at(r))) return {block_of(r), 0, 0, false};
         if (const auto known = g.lanes.find(r); known != g.lanes.end()) return known->second;
         if (schedule_.spread[r] == Spread::none || !options_.fuse) return whole_lane(r);
         return load(g, r);
@@ -307,13 +330,13 @@ private:
         GroupOp op;
         op.arity = 1;
         op.dtype = at(r).type.dtype;
-        op.in[0] = {whole(source), 0, 1};
+        op.in[0] = {whole(source), 0, 1, false};
         const std::size_t from = std::size_t(at(source).type.shape.elements());
         const bool repeat = schedule_.spread[r] == Spread::repeat;
         op.kind = repeat ? GroupOp::Kind::repeat : schedule_.spread[r] == Spread::row ? GroupOp::Kind::row : GroupOp::Kind::column;
         op.period = schedule_.spread[r] == Spread::row ? from : g.group.count / from;
         // A repeated value is written at the first block only: its slot is its own for the whole group.
-        op.out = {repeat ? slot(g.slots++) : take_slot(g), 0, std::uint16_t(repeat ? 0 : 1)};
+        op.out = {repeat ? slot(g.slots++) : take_slot(g), 0, std::uint8_t(repeat ? 0 : 1), true};
         g.group.ops.push_back(op);
         g.lanes[r] = op.out;
         return op.out;
@@ -328,8 +351,7 @@ private:
 
     void release(GroupState& g, Index r, std::size_t m) {
         const auto known = g.lanes.find(r);
-        if (g.last[r] != m || known == g.lanes.end() || known->second.advance != 0) return;
-        if (known->second.step == 0) return;
+        if (g.last[r] != m || known == g.lanes.end() || !known->second.slot || known->second.step == 0) return;
         const auto k = std::find(slots_.begin(), slots_.end(), known->second.buffer) - slots_.begin();
         if (std::size_t(k) < slots_.size()) g.free_slots.push_back(std::size_t(k));
         g.last[r] = std::size_t(-1);
@@ -347,7 +369,7 @@ private:
                     g.last[root(operand)] = std::size_t(-1);
                     return g.lanes[i] = known->second;
                 }
-            return g.lanes[i] = Lane{take_slot(g), 0, 1};
+            return g.lanes[i] = Lane{take_slot(g), 0, 1, true};
         }
         if (buffer_[i] == no_buffer && options_.reuse && at(i).primitive->in_place) take_over(g.unit, i);
         store(i);
@@ -410,7 +432,6 @@ private:
     std::vector<std::pair<Index, BufferId>> late_outputs_, late_updates_;
     std::vector<std::pair<std::size_t, std::size_t>> states_;
     std::vector<BufferId> slots_;
-    std::size_t slot_bytes_ = 64;
 };
 
 }  // namespace

@@ -14,6 +14,14 @@ using namespace detail;
 
 namespace {
 
+std::string shared_of(const Plan& plan) {
+    if (plan.threads == 1) return "";
+    const auto groups = std::count_if(plan.groups.begin(), plan.groups.end(), [](auto& g) { return g.parts() > 1; });
+    const auto calls = std::count_if(plan.calls.begin(), plan.calls.end(), [](auto& c) { return c.way.has_value(); });
+    return "shared out among " + std::to_string(plan.threads) + " threads: " + std::to_string(groups) + " groups, " +
+           std::to_string(calls) + " kernels\n";
+}
+
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
     for (const Group& group : plan.groups) operations += group.ops.size();
@@ -22,7 +30,7 @@ std::string report_of(const Plan& plan) {
     return "fused: " + std::to_string(operations) + " operations in " + std::to_string(plan.groups.size()) + " groups\n" +
            "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels, " +
            std::to_string(plan.copies.size()) + " copies, " + std::to_string(plan.guards.size()) + " guards\n" +
-           "memory: " + std::to_string(plan.arena_bytes) + " bytes (unplanned " + std::to_string(plan.unplanned_bytes) + ")\n" +
+           shared_of(plan) + "memory: " + std::to_string(plan.arena_bytes) + " bytes (unplanned " + std::to_string(plan.unplanned_bytes) + ")\n" +
            "constants: " + std::to_string(plan.constants.size()) + ", " + std::to_string(captured) + " bytes\n";
 }
 
@@ -35,6 +43,8 @@ GuardFailed::GuardFailed(double expected, double found, Where where)
       found_(found) {}
 
 Compiled compile(const Program& program, const CompileOptions& options) {
+    if (options.threads < 1 || options.threads > 256)
+        throw ValueError("threads must be 1 to 256, not " + std::to_string(options.threads), {"compile", {}, {}, {}});
     const Program::Body& body = program.body();
     std::string report;
     auto plan = std::make_shared<Plan>(make_plan(optimised(body, options, report), options));

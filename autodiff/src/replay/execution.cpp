@@ -100,6 +100,37 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
     released_ = plan->inputs.empty() || plan->parameters.empty();
     operands_.resize(plan->widest_call);
     kernel_operands_.resize(plan->widest_call);
+    settled_.resize(plan->settled_ops);
+    addresses_.resize(plan->buffers.size());
+    for (const Group& group : plan->groups)
+        if (group.first != Group::npos) settle(group);
+    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads);
+}
+
+void Execution::point(BufferId buffer, const void* data) {
+    at_[buffer] = const_cast<char*>(static_cast<const char*>(data));
+    if (!addresses_.empty())
+        for (const void** address : addresses_[buffer]) *address = data;
+}
+
+/// Small groups spend their time on finding addresses: these are found once, and again where a buffer moves.
+void Execution::settle(const Group& group) {
+    for (std::size_t k = 0; k < group.ops.size(); ++k) {
+        const GroupOp& op = group.ops[k];
+        Settled& settled = settled_[group.first + k];
+        const auto name = [&](BufferId buffer, const void*& address) {
+            address = at_[buffer];
+            const Home home = plan->buffers[buffer].home;
+            if (home != Home::arena && home != Home::constant) addresses_[buffer].push_back(&address);
+        };
+        if (op.kind != GroupOp::Kind::loop) continue;
+        settled.loop = op.loop;
+        for (std::size_t i = 0; i < op.arity; ++i) {
+            settled.in[i].step = op.in[i].step;
+            name(op.in[i].buffer, settled.in[i].data);
+        }
+        name(op.out.buffer, settled.out);
+    }
 }
 
 void Execution::set_input(std::size_t i, const Tensor& value) {
@@ -146,8 +177,12 @@ void Execution::own_results() {
     std::atomic_thread_fence(std::memory_order_acquire);
 }
 
-void Execution::run_op(const Group& group, const GroupOp& op, std::size_t begin, std::size_t count) {
-    const auto address = [&](const Lane& lane) { return at_[lane.buffer] + begin * lane.advance; };
+void Execution::run_op(const Group& group, const GroupOp& op, const Block& block) {
+    const std::size_t begin = block.begin, count = block.count, shift = block.member * plan->slot_bytes;
+    const auto address = [&](const Lane& lane) {
+        return at_[lane.buffer] + begin * lane.advance + (lane.slot ? shift : 0);
+    };
+    const auto source = [&] { return at_[op.in[0].buffer]; };
     switch (op.kind) {
         case GroupOp::Kind::loop: {
             Stream in[3];
@@ -156,35 +191,72 @@ void Execution::run_op(const Group& group, const GroupOp& op, std::size_t begin,
             return;
         }
         case GroupOp::Kind::repeat:
-            if (begin == 0) repeat(op.dtype, at_[op.in[0].buffer], at_[op.out.buffer]);
+            if (begin % group.part == 0) repeat(op.dtype, source(), address(op.out));
             return;
         case GroupOp::Kind::row:
-            return spread_row(at_[op.in[0].buffer], size_of(op.dtype), op.period, begin, count, at_[op.out.buffer]);
+            return spread_row(source(), size_of(op.dtype), op.period, begin, count, address(op.out));
         case GroupOp::Kind::column:
             switch (size_of(op.dtype)) {
-                case 8: return spread_column<std::uint64_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
-                case 4: return spread_column<std::uint32_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
-                default: return spread_column<std::uint8_t>(at_[op.in[0].buffer], op.period, begin, count, at_[op.out.buffer]);
+                case 8: return spread_column<std::uint64_t>(source(), op.period, begin, count, address(op.out));
+                case 4: return spread_column<std::uint32_t>(source(), op.period, begin, count, address(op.out));
+                default: return spread_column<std::uint8_t>(source(), op.period, begin, count, address(op.out));
             }
-        case GroupOp::Kind::reduce:
-            if (begin == 0) op.reduction->begin(at_[op.state]);
-            op.reduction->add(at_[op.state], address(op.in[0]), count);
-            if (begin + count == group.count) op.reduction->end(at_[op.state], at_[op.out.buffer]);
+        case GroupOp::Kind::reduce: {
+            char* const state = at_[op.state] + block.part * padded_state(*op.reduction);
+            if (begin % group.part == 0) op.reduction->begin(state);
+            op.reduction->add(state, address(op.in[0]), count);
             return;
+        }
     }
+}
+
+void Execution::run_part(const Group& group, std::size_t part, std::size_t member) {
+    const std::size_t end = std::min(group.count, (part + 1) * group.part);
+    for (std::size_t begin = part * group.part; begin < end; begin += group.block) {
+        const Block block{begin, std::min(group.block, end - begin), part, member};
+        for (const GroupOp& op : group.ops) run_op(group, op, block);
+    }
+}
+
+void Execution::end_reductions(const Group& group) {
+    if (group.count == 0) return;
+    for (const GroupOp& op : group.ops)
+        if (op.kind == GroupOp::Kind::reduce) {
+            char* const state = at_[op.state];
+            for (std::size_t part = 1; part < group.parts(); ++part)
+                op.reduction->append(state, state + part * padded_state(*op.reduction));
+            op.reduction->end(state, at_[op.out.buffer]);
+        }
 }
 
 void Execution::run_group(const Group& group) {
-    for (std::size_t begin = 0; begin < group.count; begin += group.block) {
-        const std::size_t count = std::min(group.block, group.count - begin);
-        for (const GroupOp& op : group.ops) run_op(group, op, begin, count);
+    if (group.first != Group::npos) {
+        const Block block{0, group.count, 0, 0};
+        const Settled* settled = &settled_[group.first];
+        for (const GroupOp& op : group.ops) {
+            if (settled->loop)
+                settled->loop(group.count, settled->in, const_cast<void*>(settled->out));
+            else
+                run_op(group, op, block);
+            ++settled;
+        }
+    } else if (const std::size_t parts = group.parts(); parts == 1) {
+        run_part(group, 0, 0);
+    } else {
+        team_->share(parts, [&](std::size_t member, std::size_t part) { run_part(group, part, member); });
     }
+    if (group.reduces) end_reductions(group);
 }
 
 void Execution::run_call(const Call& call) {
-    if (call.prepared.run) {
+    if (const auto run = call.prepared.run) {
         for (std::size_t k = 0; k < call.operands.size(); ++k) operands_[k] = at_[call.operands[k]];
-        return call.prepared.run(call.prepared.facts, operands_.data(), at_[call.result]);
+        const std::int64_t parts = call.prepared.parts;
+        if (!call.way) return run(call.prepared.facts, operands_.data(), at_[call.result], {0, parts});
+        return team_->share(std::size_t(parts), [&](std::size_t, std::size_t k) {
+            const std::int64_t part = std::int64_t(k);
+            run(call.prepared.facts, operands_.data(), at_[call.result], {part, part + 1, *call.way});
+        });
     }
     for (std::size_t k = 0; k < call.operands.size(); ++k)
         kernel_operands_[k] = {at_[call.operands[k]], &call.types[k]};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan.hpp"
+#include "team.hpp"
 
 namespace gradtape::detail {
 
@@ -18,11 +19,26 @@ struct Execution {
     bool complete = false;  ///< the outputs are those of a whole run
 
 private:
-    void point(BufferId buffer, const void* data) { at_[buffer] = const_cast<char*>(static_cast<const char*>(data)); }
+    /// Where a block of a group lies, and in which slots it is computed.
+    struct Block {
+        std::size_t begin, count;
+        std::size_t part, member;
+    };
+    /// An operation of a group of a single block, with its addresses; `loop` is null where it is no loop.
+    struct Settled {
+        Loop loop = nullptr;
+        Stream in[3] = {};
+        const void* out = nullptr;
+    };
+
+    void point(BufferId buffer, const void* data);
+    void settle(const Group& group);
     void own_results();
     void check_bound() const;
     void run_group(const Group& group);
-    void run_op(const Group& group, const GroupOp& op, std::size_t begin, std::size_t count);
+    void run_part(const Group& group, std::size_t part, std::size_t member);
+    void run_op(const Group& group, const GroupOp& op, const Block& block);
+    void end_reductions(const Group& group);
     void run_call(const Call& call);
     void check_guard(const Guard& guard) const;
     void spoil(BufferId buffer);
@@ -32,6 +48,9 @@ private:
     std::shared_ptr<std::byte> arena_;
     bool released_ = false;                // whether there may be unset inputs or parameters
     std::vector<char*> at_;                // by buffer
+    std::vector<Settled> settled_;
+    std::vector<std::vector<const void**>> addresses_;  // by buffer that may move: where settled operations name it
+    std::unique_ptr<Team> team_;           // where steps are shared out
     std::vector<const void*> operands_;    // scratch of run_call
     std::vector<KernelCall::In> kernel_operands_;
 };

@@ -6,7 +6,7 @@
 #include "../execute/execute.hpp"
 #include "../ir/program.hpp"
 
-#include <array>
+#include <optional>
 
 namespace gradtape::detail {
 
@@ -22,11 +22,12 @@ struct Buffer {
 };
 
 /// One operand or result of a fused operation: its address is `buffer + begin * advance`, begin being the block's first
-/// element; `step` 0 repeats one 64-byte block.
+/// element; `step` 0 repeats one 64-byte block. Of a slot, every thread has its own, slot_bytes apart.
 struct Lane {
     BufferId buffer;
     std::uint16_t advance;
-    std::uint16_t step;
+    std::uint8_t step;
+    bool slot;
 };
 
 /// One operation of a group, run block by block.
@@ -40,14 +41,22 @@ struct GroupOp {
     Lane out = {};
     std::size_t period = 0;  ///< row: extent that repeats; column: how often each element is repeated
     const StreamReduction* reduction = nullptr;
-    BufferId state = 0;      ///< reduce: the running state
+    BufferId state = 0;      ///< reduce: the running state, one for each part
 };
+
+inline std::size_t padded_state(const StreamReduction& reduction) { return (reduction.state_bytes + 63) / 64 * 64; }
 
 /// Elementwise operations over the same number of elements.
 struct Group {
     std::size_t count;
     std::size_t block;  ///< elements at a time; a multiple of 16
+    std::size_t part;   ///< elements that one thread takes, a multiple of `block`; those of all where it is not shared out
+    std::size_t first;  ///< groups of a single block: number of its first operation among all of those; else npos
+    bool reduces;       ///< has reductions
     std::vector<GroupOp> ops;
+
+    static constexpr std::size_t npos = ~std::size_t(0);
+    std::size_t parts() const { return count == 0 ? 1 : (count + part - 1) / part; }
 };
 
 /// A kernel on whole buffers.
@@ -59,6 +68,7 @@ struct Call {
     Type type;
     std::vector<BufferId> operands;
     BufferId result;
+    std::optional<std::int64_t> way;  ///< of cutting it into parts, where these are shared out among threads
 };
 
 struct Copy {
@@ -103,6 +113,9 @@ struct Plan {
     std::size_t arena_bytes = 0;
     std::size_t unplanned_bytes = 0;
     std::size_t widest_call = 0;  ///< most operands of a call
+    std::size_t threads = 1;      ///< 1 where no step is worth sharing out
+    std::size_t slot_bytes = 0;
+    std::size_t settled_ops = 0;  ///< operations of groups of a single block
     bool debug = false;
     std::vector<std::pair<BufferId, std::uint32_t>> dead_after;  ///< debug: buffer and the step after which it is dead
     std::string report;
