@@ -77,7 +77,7 @@ constexpr std::uint64_t share = 1;
 #endif
 
 TEST_CASE("replay: random programs of awkward values and dtypes, with guards and updates") {
-    check(0, 4500 / share, awkward);
+    check(0, 4750 / share, awkward);
 }
 TEST_CASE("replay: random programs and their derivatives, double") {
     check(0, 3000 / share, [](std::uint64_t seed) { return smooth(seed, DType::float64); });
@@ -86,7 +86,7 @@ TEST_CASE("replay: random programs and their derivatives, float") {
     check(20000, 20000 + 2000 / share, [](std::uint64_t seed) { return smooth(seed, DType::float32); });
 }
 TEST_CASE("replay: random programs over many blocks, with updates from updates") {
-    check(0, 500 / share, replay_program);
+    check(0, 250 / share, replay_program);
 }
 
 }  // namespace

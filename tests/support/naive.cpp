@@ -220,11 +220,11 @@ Reals pad(const Call& call) {
     return result;
 }
 
-Reals matmul(const Call& call) {
+Reals product(const Call& call, std::size_t from) {
     const bool plain = call.attributes.list().empty();
     const bool tx = !plain && call.attributes.get<bool>("transpose_x");
     const bool ty = !plain && call.attributes.get<bool>("transpose_y");
-    const Shape &x = call[0].type.shape, &y = call[1].type.shape;
+    const Shape &x = call[from].type.shape, &y = call[from + 1].type.shape;
     const std::size_t rank = x.rank();
     const std::int64_t inner = tx ? x[rank - 2] : x[rank - 1];
     Reals result;
@@ -236,11 +236,18 @@ Reals matmul(const Call& call) {
             i[rank - 1] = tx ? index[rank - 2] : k;
             j[rank - 2] = ty ? index[rank - 1] : k;
             j[rank - 1] = ty ? k : index[rank - 1];
-            total += call[0].elements[std::size_t(oracle::offset(x, i))] *
-                     call[1].elements[std::size_t(oracle::offset(y, j))];
+            total += call[from].elements[std::size_t(oracle::offset(x, i))] *
+                     call[from + 1].elements[std::size_t(oracle::offset(y, j))];
         }
         result.push_back(total);
     });
+    return result;
+}
+Reals matmul(const Call& call) { return product(call, 0); }
+
+Reals addmm(const Call& call) {
+    Reals result = product(call, 1);
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = call[0].elements[i] + call[3].elements[0] * result[i];
     return result;
 }
 
@@ -276,6 +283,7 @@ const std::map<std::string, Function> structural = {
     {"concatenate", concatenate},
     {"pad", pad},
     {"matmul", matmul},
+    {"addmm", addmm},
     {"cast", cast},
 };
 

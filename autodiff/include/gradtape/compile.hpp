@@ -16,7 +16,11 @@ struct CompileOptions {
     bool merge = true;        ///< equal instructions become one
     bool remove_dead = true;  ///< what no result needs is not computed
     bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
+    bool join = true;         ///< with `fuse`: two instructions in one loop, where the first is read by the second alone
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
+    /// Changes rounding, and is off: w ± s·(x y), for a number s, becomes one product that BLAS adds to w in place; for
+    /// instance a layer's `w - rate * gradient`. It saves a pass over w and one over the gradient.
+    bool gemm_updates = false;
     bool keep_values = true;  ///< a new Replay starts with the recorded inputs and parameters; else all must be set
     bool debug = false;       ///< fills buffers with signalling NaN once their values are dead
     /// Threads of each Replay, the caller's among them; the others sleep between runs. Steps that are large enough are

@@ -100,6 +100,13 @@ struct Stream {
 };
 using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
 
+/// Loops that compute another primitive and then this one: by the other's `joins`, by the operand that it gives, and by
+/// float32 or float64. Their operands are the other's, then this one's other operand.
+struct JoinedLoops {
+    static constexpr int kinds = 4;
+    Loop loops[kinds][2][2] = {};
+};
+
 /// Some of the parts that a piece of work is made of, in one of the ways of cutting it.
 struct Parts {
     std::int64_t begin, end;
@@ -151,6 +158,8 @@ struct Primitive {
     Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
     detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of operand `loop_operand`
     const detail::Loop* loops_by_result = nullptr;  ///< cast: by operand's and result's dtype, 4 × 4
+    const detail::JoinedLoops* joined = nullptr;  ///< elementwise primitives: together with the one before
+    int joins = -1;                       ///< which row of others' `joined` is for this primitive; −1: none
     std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
     /// Settles a kernel's sizes for replay; null: the kernel is called as it is.
     detail::Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;
@@ -159,7 +168,8 @@ struct Primitive {
     JvpRule jvp[3] = {};
     bool elementwise = false;             ///< result element i depends on element i of the operands only
     bool commutative = false;
-    bool in_place = false;                ///< the result may take the place of an operand of its size
+    bool in_place = false;                ///< the result may take the place of an operand of its size; of the first
+                                          ///< one only, unless elementwise
     bool linear = false;                  ///< in all operands together: jvp applies the primitive to tangents
     bool multilinear = false;             ///< in each operand: jvp replaces one operand by its tangent
     bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -29,6 +30,18 @@ void run(const Product<T>& whole, const Product<T>& some) {
     small_gemm(some);
 }
 
+/// The rows or columns of c that are these parts; all of them where the range is.
+template <class T>
+Product<T> part_of(const Product<T>& p, Parts range) {
+    const int64_t parts = gemm_parts(p.m, p.n, p.k);
+    if (range.begin == 0 && range.end == parts) return p;
+    const bool between_rows = range.way == 1 || p.m >= p.n;
+    const int64_t extent = between_rows ? p.m : p.n, unit = between_rows ? cut_between_rows : cut;
+    const auto edge = [&](int64_t i) { return i == parts ? extent : extent * i / parts / unit * unit; };
+    const int64_t begin = edge(range.begin), end = edge(range.end);
+    return between_rows ? rows(p, begin, end) : columns(p, begin, end);
+}
+
 }  // namespace
 
 // A part costs its thread a copy of the other operand into OpenBLAS's own order: measured at 1 to 4 % of the product
@@ -42,13 +55,17 @@ int64_t gemm_parts(int64_t m, int64_t n, int64_t k) {
 
 template <class T>
 void gemm(const Product<T>& p, Parts range) {
-    const int64_t parts = gemm_parts(p.m, p.n, p.k);
-    if (range.begin == 0 && range.end == parts) return run(p, p);
-    const bool between_rows = range.way == 1 || p.m >= p.n;
-    const int64_t extent = between_rows ? p.m : p.n, unit = between_rows ? cut_between_rows : cut;
-    const auto edge = [&](int64_t i) { return i == parts ? extent : extent * i / parts / unit * unit; };
-    const int64_t begin = edge(range.begin), end = edge(range.end);
-    if (begin < end) run(p, between_rows ? rows(p, begin, end) : columns(p, begin, end));
+    const Product<T> some = part_of(p, range);
+    const bool nothing = some.m == 0 || some.n == 0;
+    if (!nothing) run(p, some);
+}
+
+template <class T>
+void copy_part(const Product<T>& p, const T* from, Parts range) {
+    const Product<T> some = part_of(p, range);
+    from += some.c - p.c;
+    for (int64_t i = 0; i < some.m && some.n > 0; ++i)
+        std::memcpy(some.c + i * some.c_row, from + i * p.n, std::size_t(some.n) * sizeof(T));
 }
 
 template <class T>
@@ -56,9 +73,10 @@ void gemm(const Product<T>& p) {
     run(p, p);
 }
 
-#define GRADTAPE_INSTANTIATE(T)               \
-    template void gemm(const Product<T>&, Parts); \
-    template void gemm(const Product<T>&);
+#define GRADTAPE_INSTANTIATE(T)                                \
+    template void gemm(const Product<T>&, Parts);                  \
+    template void gemm(const Product<T>&);                         \
+    template void copy_part(const Product<T>&, const T*, Parts);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)
 GRADTAPE_INSTANTIATE(std::int64_t)

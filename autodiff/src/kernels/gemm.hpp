@@ -20,6 +20,10 @@ inline constexpr std::int64_t gemm_ways = 2;
 template <class T>
 void gemm(const Product<T>& product, Parts parts);
 
+/// Copies those parts of a matrix like c, from rows of n elements, to c.
+template <class T>
+void copy_part(const Product<T>& product, const T* from, Parts parts);
+
 /// All of it.
 template <class T>
 void gemm(const Product<T>& product);

@@ -1,4 +1,5 @@
-// The passes: each takes a program and gives one that computes the same bits. One pass per file.
+// The passes: each takes a program and gives one that computes the same bits (gemm_updates, which is off by default,
+// excepted). One pass per file.
 #pragma once
 
 #include "../ir/program.hpp"
@@ -13,6 +14,8 @@ Body fold_constants(const Body& body);
 Body simplify(const Body& body);
 /// Equal instructions on equal operands become one.
 Body merge_common(const Body& body);
+/// w ± s (x y) becomes one product added to w: rounded once less, so not the same bits as plain execution.
+Body gemm_updates(const Body& body);
 /// What no output, update or guard needs goes. Input and parameter leaves stay.
 Body remove_dead(const Body& body);
 

@@ -12,7 +12,7 @@
     X(logical_and) X(logical_or) X(logical_not) X(cast) X(stop_gradient)                                         \
     X(sum) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)                                          \
     X(broadcast_to) X(reshape) X(transpose) X(slice) X(unslice) X(concatenate) X(pad)                            \
-    X(matmul)
+    X(matmul) X(addmm)
 
 namespace gradtape::detail {
 

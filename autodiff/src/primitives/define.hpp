@@ -80,11 +80,25 @@ struct Define : Primitive {
             d.Primitive::vjp[2] = x2;
         });
     }
-    constexpr Define jvp(JvpRule x0) const { return with([&](Define& d) { d.Primitive::jvp[0] = x0; }); }
+    constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr) const {
+        return with([&](Define& d) {
+            d.Primitive::jvp[0] = x0;
+            d.Primitive::jvp[1] = x1;
+            d.Primitive::jvp[2] = x2;
+        });
+    }
+    /// `loops`: with the primitives before it. `kind`: its own row in others' loops.
+    constexpr Define joined(const JoinedLoops* loops, int kind = -1) const {
+        return with([&](Define& d) {
+            d.Primitive::joined = loops;
+            d.joins = kind;
+        });
+    }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
     constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
     constexpr Define identity() const { return with([](Define& d) { d.Primitive::identity = true; }); }
+    constexpr Define overwriting() const { return with([](Define& d) { d.in_place = true; }); }
     constexpr Define piecewise_constant() const { return with([](Define& d) { d.differentiable = false; }); }
     /// The attributes of its instructions, in their order.
     constexpr Define with_settings(Setting a, Setting b = {}, Setting c = {}) const {

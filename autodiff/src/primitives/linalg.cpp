@@ -24,11 +24,13 @@ Sizes sizes(const Shape& x, const Shape& y, Transposed t) {
     return s;
 }
 
-Type matmul_type(const ShapeCall& call) {
-    const Shape &x = call[0].shape, &y = call[1].shape;
-    if (!is_floating(call[0].dtype) || call[0].dtype != call[1].dtype)
-        call.refuse_dtype(std::string("takes two operands of float32 or of float64, not ") + to_string(call[0].dtype) +
-                          " and " + to_string(call[1].dtype));
+/// The type of the product of operands `from` and `from` + 1.
+Type product_type(const ShapeCall& call, std::size_t from) {
+    const Type &first = call[from], &second = call[from + 1];
+    const Shape &x = first.shape, &y = second.shape;
+    if (!is_floating(first.dtype) || first.dtype != second.dtype)
+        call.refuse_dtype(std::string("takes two operands of float32 or of float64, not ") + to_string(first.dtype) +
+                          " and " + to_string(second.dtype));
     bool batches = x.rank() >= 2 && x.rank() == y.rank();
     for (std::size_t i = 0; batches && i + 2 < x.rank(); ++i) batches = x[i] == y[i];
     if (!batches) call.refuse("leading extents differ: x " + to_string(x) + ", y " + to_string(y));
@@ -38,7 +40,7 @@ Type matmul_type(const ShapeCall& call) {
         call.refuse("inner extents differ: x " + to_string(x) + (t.x ? " transposed" : "") + ", y " + to_string(y) +
                     (t.y ? " transposed" : "") + "; need x.shape[" + (t.x ? "-2" : "-1") + "] == y.shape[" +
                     (t.y ? "-1" : "-2") + "]");
-    Type type = call[0];
+    Type type = first;
     type.shape[x.rank() - 2] = s.m;
     type.shape[x.rank() - 1] = s.n;
     return type;
@@ -70,19 +72,82 @@ Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Att
 
 }  // namespace
 
+namespace {
+
+Node x_cotangent(Node y, Node z_bar, Transposed t) {
+    return t.x ? gradtape::matmul(y, z_bar, {t.y, true}) : gradtape::matmul(z_bar, y, {false, !t.y});
+}
+Node y_cotangent(Node x, Node z_bar, Transposed t) {
+    return t.y ? gradtape::matmul(z_bar, x, {true, t.x}) : gradtape::matmul(x, z_bar, {!t.x, false});
+}
+
+}  // namespace
+
 // z = op(x) op(y). x̄ = z̄ op(y)ᵀ and ȳ = op(x)ᵀ z̄ (Giles 2008, 2.2.2), with the transpositions folded into the flags.
 GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2)
     .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
-    .shaped(matmul_type)
+    .shaped([](const ShapeCall& call) { return product_type(call, 0); })
     .settled<prepare_matmul>()
-    .vjp([](const Operands& x, Node, Node z_bar) {
-             const Transposed t = flags(x.attributes);
-             return t.x ? gradtape::matmul(x[1], z_bar, {t.y, true}) : gradtape::matmul(z_bar, x[1], {false, !t.y});
+    .vjp([](const Operands& x, Node, Node z_bar) { return x_cotangent(x[1], z_bar, flags(x.attributes)); },
+         [](const Operands& x, Node, Node z_bar) { return y_cotangent(x[0], z_bar, flags(x.attributes)); })
+    .multilinear().on(any_real);
+
+// z = w + s op(x) op(y) for matrices and a number s: what a rewrite that may change rounding makes of w + s matmul(x, y).
+// In place of w it is one call of BLAS.
+namespace {
+
+Type addmm_type(const ShapeCall& call) {
+    const Type product = product_type(call, 1);
+    if (call[0] != product || product.shape.rank() != 2)
+        call.refuse("the product of x " + to_string(call[1].shape) + " and y " + to_string(call[2].shape) + " is " +
+                    to_string(product) + ", w is " + to_string(call[0]) + "; need two equal matrices");
+    if (call[3].dtype != product.dtype || call[3].shape.elements() != 1)
+        call.refuse("the scale is " + to_string(call[3]) + "; need one number of dtype " + to_string(product.dtype));
+    return product;
+}
+
+// Facts: transposed x and y, m, n, k.
+template <class T>
+void add_product(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
+    const T scale = *static_cast<const T*>(inputs[3]);
+    const Product<T> p{facts[0] != 0, facts[1] != 0, facts[2], facts[3], facts[4], static_cast<const T*>(inputs[1]),
+                       static_cast<const T*>(inputs[2]), static_cast<T*>(output), true, scale};
+    if (output != inputs[0]) copy_part(p, static_cast<const T*>(inputs[0]), parts);
+    gemm(p, parts);
+}
+
+Prepared prepare_addmm(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
+    const Transposed t = flags(attributes);
+    const Sizes s = sizes(x[1]->shape, x[2]->shape, t);
+    return {z.dtype == DType::float32 ? &add_product<float> : &add_product<double>,
+            {t.x, t.y, s.m, s.n, s.k}, gemm_parts(s.m, s.n, s.k), gemm_ways};
+}
+
+Node as_number(const Operands& x) { return gradtape::reshape(x[3], {}); }
+
+}  // namespace
+GRADTAPE_PRIMITIVE(addmm) = Define("addmm", 4)
+    .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
+    .shaped(addmm_type)
+    .settled<prepare_addmm>()
+    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
+         [](const Operands& x, Node, Node z_bar) {
+             return x_cotangent(x[2], as_number(x) * z_bar, flags(x.attributes));
          },
          [](const Operands& x, Node, Node z_bar) {
-             const Transposed t = flags(x.attributes);
-             return t.y ? gradtape::matmul(z_bar, x[0], {true, t.x}) : gradtape::matmul(x[0], z_bar, {!t.x, false});
+             if (x.index == 2) return y_cotangent(x[1], as_number(x) * z_bar, flags(x.attributes));
+             const Node slope = gradtape::sum(z_bar * gradtape::matmul(x[1], x[2], flags(x.attributes)));
+             return gradtape::reshape(slope, x[3].shape());
          })
-    .multilinear().on(any_real);
+    .jvp([](const Operands&, Node, Node w_dot) { return w_dot; },
+         [](const Operands& x, Node, Node x_dot) {
+             return as_number(x) * gradtape::matmul(x_dot, x[2], flags(x.attributes));
+         },
+         [](const Operands& x, Node, Node dot) {
+             if (x.index == 2) return as_number(x) * gradtape::matmul(x[1], dot, flags(x.attributes));
+             return gradtape::reshape(dot, {}) * gradtape::matmul(x[1], x[2], flags(x.attributes));
+         })
+    .overwriting()
+    .on(any_real);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,5 +1,6 @@
 // From units to a plan: every value gets a buffer, every operation its operands' addresses.
 #include "memory.hpp"
+#include "pairs.hpp"
 #include "plan.hpp"
 #include "schedule.hpp"
 #include "sharing.hpp"
@@ -21,7 +22,8 @@ constexpr std::uint32_t never = ~0u;
 class Builder {
 public:
     Builder(const Program::Body& body, const CompileOptions& options)
-        : body_(body), options_(options), schedule_(schedule(body, options.fuse)), layout_(options.reuse) {
+        : body_(body), options_(options), schedule_(schedule(body, options.fuse)),
+          pairs_(options.fuse && options.join ? find_pairs(body, schedule_) : Pairs{}), layout_(options.reuse) {
         const std::size_t n = body.instructions.size();
         buffer_.assign(n, no_buffer);
         last_use_.assign(n, 0);
@@ -59,6 +61,21 @@ private:
     Index root(Index i) const { return schedule_.root[i]; }
     bool is_leaf(Index r) const { return at(r).primitive->leaf; }
     std::size_t bytes_of(Index r) const { return padded_bytes(at(r).type); }
+
+    bool is_hidden(Index i) const { return !pairs_.hidden.empty() && pairs_.hidden[i]; }
+    Index first_of_pair(Index i) const { return pairs_.first.empty() ? no_index : pairs_.first[i]; }
+
+    /// What the loop of i reads: its operands, or those of a pair.
+    SmallVector<Index, 3> read_by(Index i) const {
+        const Index first = first_of_pair(i);
+        if (first == no_index) return at(i).operands;
+        Index list[3];
+        std::size_t count = 0;
+        for (Index operand : at(first).operands) list[count++] = operand;
+        for (std::size_t k = 0; k < at(i).operands.size(); ++k)
+            if (k != pairs_.place[i]) list[count++] = at(i).operands[k];
+        return SmallVector<Index, 3>(std::span<const Index>(list, count));
+    }
 
     BufferId add_buffer(Home home, std::size_t place, std::size_t bytes) {
         plan_.buffers.push_back({home, place, bytes});
@@ -113,8 +130,9 @@ private:
             const bool group = unit.kind == Unit::Kind::group;
             for (std::size_t m = 0; m < unit.members.size(); ++m) {
                 const Index i = unit.members[m];
+                if (is_hidden(i)) continue;
                 if (!group || !at(i).primitive->elementwise) stored_[i] = unit.kind != Unit::Kind::guard;
-                for (Index operand : at(i).operands) use(root(operand), u, group, std::uint32_t(m));
+                for (Index operand : read_by(i)) use(root(operand), u, group, std::uint32_t(m));
             }
         }
     }
@@ -174,8 +192,16 @@ private:
     bool in_place_update(Index p, Index v) const {
         if (!options_.reuse || is_leaf(v) || buffer_[v] != no_buffer || last_use_[p] == never) return false;
         const std::uint32_t u = schedule_.unit_of[v];
-        if (u == no_unit || schedule_.units[u].kind != Unit::Kind::group || !at(v).primitive->elementwise) return false;
-        return read_before(p, u, v);
+        return u != no_unit && can_overwrite(p, v) && read_before(p, u, v);
+    }
+
+    /// Whether v's own kernel may write over p while it reads it.
+    bool can_overwrite(Index p, Index v) const {
+        const Instruction& instruction = at(v);
+        if (instruction.primitive->elementwise || !instruction.primitive->in_place) return instruction.primitive->elementwise;
+        std::size_t reads = 0;
+        for (Index operand : instruction.operands) reads += root(operand) == p;
+        return reads == 1 && root(instruction.operands[0]) == p;
     }
 
     /// All reads of r come before unit u, or in it at lanes equal to v's and not after v.
@@ -188,12 +214,19 @@ private:
                at(r).type.shape.elements() == at(v).type.shape.elements() && size_of(at(r).type.dtype) == size_of(at(v).type.dtype);
     }
 
+    /// Slots hold a block of the widest elements that some group has.
     void add_slots() {
         std::size_t widest = 0;
-        for (const Unit& unit : schedule_.units)
-            if (unit.kind == Unit::Kind::group)
-                widest = std::max(widest, std::min(block_elements, std::size_t(unit.count)));
-        plan_.slot_bytes = std::max<std::size_t>(64, (widest * 8 + 63) / 64 * 64);
+        for (const Unit& unit : schedule_.units) {
+            if (unit.kind != Unit::Kind::group) continue;
+            std::size_t size = 1;
+            for (Index i : unit.members) {
+                size = std::max(size, size_of(at(i).type.dtype));
+                for (Index operand : at(i).operands) size = std::max(size, size_of(at(operand).type.dtype));
+            }
+            widest = std::max(widest, std::min(block_elements, std::size_t(unit.count)) * size);
+        }
+        plan_.slot_bytes = std::max<std::size_t>(64, (widest + 63) / 64 * 64);
     }
 
     BufferId slot(std::size_t k) {
@@ -269,8 +302,10 @@ private:
         const Unit& unit = schedule_.units[u];
         GroupState g{u, new_group(unit), {}, {}, {}, 0};
         for (std::size_t m = 0; m < unit.members.size(); ++m)
-            for (Index operand : at(unit.members[m]).operands) g.last[root(operand)] = m;
-        for (std::size_t m = 0; m < unit.members.size(); ++m) add_member(g, unit.members[m], m);
+            if (!is_hidden(unit.members[m]))
+                for (Index operand : read_by(unit.members[m])) g.last[root(operand)] = m;
+        for (std::size_t m = 0; m < unit.members.size(); ++m)
+            if (!is_hidden(unit.members[m])) add_member(g, unit.members[m], m);
         if (g.group.count <= g.group.block) {
             g.group.first = plan_.settled_ops;
             plan_.settled_ops += g.group.ops.size();
@@ -294,9 +329,10 @@ private:
 
     void add_member(GroupState& g, Index i, std::size_t m) {
         const Instruction& instruction = at(i);
+        const SmallVector<Index, 3> operands = read_by(i);
         GroupOp op;
-        op.arity = std::uint8_t(instruction.operands.size());
-        for (std::size_t k = 0; k < op.arity; ++k) op.in[k] = lane(g, root(instruction.operands[k]));
+        op.arity = std::uint8_t(operands.size());
+        for (std::size_t k = 0; k < op.arity; ++k) op.in[k] = lane(g, root(operands[k]));
         if (!instruction.primitive->elementwise) {
             op.kind = GroupOp::Kind::reduce;
             op.reduction = instruction.primitive->streams[instruction.type.dtype == DType::float64];
@@ -308,11 +344,13 @@ private:
             op.out = {buffer_[i], 0, 0, false};
         } else {
             op.dtype = at(instruction.operands[instruction.primitive->loop_operand]).type.dtype;
-            op.loop = loop_of(*instruction.primitive, op.dtype, instruction.type.dtype);
+            const Index first = first_of_pair(i);
+            op.loop = first == no_index ? loop_of(*instruction.primitive, op.dtype, instruction.type.dtype)
+                                        : loop_of_pair(at(first), instruction, pairs_.place[i]);
             op.out = result_lane(g, i, m);
         }
         g.group.ops.push_back(op);
-        for (Index operand : instruction.operands) release(g, root(operand), m);
+        for (Index operand : operands) release(g, root(operand), m);
     }
 
     Lane whole_lane(Index r) { return {whole(r), std::uint16_t(size_of(at(r).type.dtype)), 1, false}; }
@@ -362,7 +400,7 @@ private:
         if (!stored_[i]) {
             // In place of an operand whose last use this is: a loop reads each register before it writes it.
             if (options_.reuse)
-                for (Index operand : at(i).operands) {
+                for (Index operand : read_by(i)) {
                     const auto known = g.lanes.find(root(operand));
                     if (known == g.lanes.end() || g.last[root(operand)] != m || known->second.step == 0) continue;
                     if (known->second.advance || size_of(at(operand).type.dtype) != size_of(at(i).type.dtype)) continue;
@@ -378,7 +416,7 @@ private:
 
     /// Gives i the buffer of an operand of its unit that nobody needs any more.
     void take_over(std::uint32_t u, Index i) {
-        for (Index operand : at(i).operands) {
+        for (Index operand : read_by(i)) {
             const Index r = root(operand);
             if (buffer_[r] == no_buffer || plan_.buffers[buffer_[r]].home != Home::arena || schedule_.unit_of[r] == u) continue;
             if (last_use_[r] != u || taken_over_[r] || bytes_of(r) != bytes_of(i) || !read_before(r, u, i)) continue;
@@ -419,6 +457,7 @@ private:
     const Program::Body& body_;
     const CompileOptions& options_;
     Schedule schedule_;
+    Pairs pairs_;
     Layout layout_;
     Plan plan_;
     std::vector<BufferId> buffer_;            // by value
