@@ -234,6 +234,32 @@ TEST_CASE("edge: a NaN cotangent reaches what it is used for and no inactive bra
     }
 }
 
+TEST_CASE("edge: tensors, casts and constants convert by one rule, defined for every number") {
+    constexpr auto least = std::numeric_limits<std::int64_t>::min(), most = std::numeric_limits<std::int64_t>::max();
+    struct Row {
+        double number;
+        std::int64_t integer;
+    };
+    const Row rows[] = {
+        {nan, 0},     {inf, most},   {-inf, least},     {1e30, most},           {-1e30, least},
+        {2.9, 2},     {0x1p63, most}, {-0x1p63, least}, {0x1p62, most / 2 + 1}, {-2.9, -2},
+        {0x1p-40, 0}, {0, 0},        {-0.0, 0}};
+    for (const Row& row : rows) {
+        const double number = row.number;
+        CAPTURE(number);
+        for (DType dtype : floating) {
+            Tape tape;
+            const Tensor t = make({number, number, number}, dtype);
+            for (const Tensor& z : {t.as(DType::int64), cast(tape.input(t), DType::int64).value(),
+                                    tape.full({3}, number, DType::int64).value()})
+                for (std::int64_t element : z.data<std::int64_t>()) CHECK(element == row.integer);
+            for (const Tensor& z : {t.as(DType::boolean), cast(tape.input(t), DType::boolean).value(),
+                                    tape.full({3}, number, DType::boolean).value()})
+                for (bool element : z.data<bool>()) CHECK(element == (number != 0));
+        }
+    }
+}
+
 TEST_CASE("edge: log-loss on logits is right at every logit") {
     for (DType dtype : floating) {
         std::vector<double> z;

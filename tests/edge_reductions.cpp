@@ -1,6 +1,8 @@
 // Pinned values and derivatives of reductions and of products along an axis: ties, zeros, infinities, empty tensors.
 #include "support/tensors.hpp"
 
+#include <gradtape/check.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -134,6 +136,49 @@ TEST_CASE("edge: sum of squares, and deviations of a constant row") {
         const Unary variance = [](Node x) { return mean(square(x - mean(x))); };
         CHECK(mismatch(pull(variance, make({3, 3, 3}, dtype)).x_bar, {0, 0, 0}) == "");
     }
+}
+
+TEST_CASE("edge: norm, and stddev of equal elements: 0 with derivatives 0 of every order") {
+    const Unary row_norm = [](Node x) { return norm(x, 1); }, row_stddev = [](Node x) { return stddev(x, 1); };
+    for (DType dtype : floating) {
+        const Tolerance allowed{.relative = dtype == DType::float32 ? 3e-7 : 4e-16};
+        const Pulled length = pull(row_norm, make({0, 0, 3, -4}, {2, 2}, dtype), {1, 2});
+        CHECK(mismatch(length.value, {0, 5}) == "");
+        CHECK(mismatch(length.x_bar, {0, 0, 1.2, -1.6}, allowed) == "");
+        // the mean of 0.1, 0.1, 0.1 is not 0.1
+        const Pulled spread = pull(row_stddev, make({0.1, 0.1, 0.1, 1, 2, 3}, {2, 3}, dtype));
+        const double s = std::sqrt(2 / 3.0);
+        CHECK(mismatch(spread.value, {0, s}, allowed) == "");
+        CHECK(mismatch(spread.x_bar, {0, 0, 0, -1 / (3 * s), 0, 1 / (3 * s)}, allowed) == "");
+        for (int order : {1, 2, 3}) {
+            CHECK(mismatch(derivative(row_norm, make({0, 0, 0}, {1, 3}, dtype), order), {0, 0, 0}) == "");
+            for (double c : {0.1, 0.3, 1e30, -7.7, 0.0})
+                CHECK(mismatch(derivative(row_stddev, make({c, c, c}, {1, 3}, dtype), order), {0, 0, 0}) == "");
+        }
+        const Unary bare_norm = [](Node x) { return norm(x); };
+        CHECK(mismatch(pull(bare_norm, make({nan, 1}, dtype)).value, {nan}) == "");
+        CHECK(mismatch(pull(bare_norm, make({-inf, 1}, dtype)).value, {inf}) == "");
+        CHECK(mismatch(pull(bare_norm, make({}, {0}, dtype)).value, {0}) == "");
+        CHECK(mismatch(pull([](Node x) { return stddev(x); }, make({}, {0}, dtype)).value, {nan}) == "");
+    }
+    Tape tape;
+    const Node x = tape.input(make({1, 2, 3, 5, 5, 5, -1, 0, 1, 2, 2, 2}, {2, 2, 3}));
+    CHECK(mismatch(variance(x, -1), {2 / 3.0, 0, 2 / 3.0, 0}, {.relative = 4e-16}) == "");
+    CHECK(norm(x, {0, 2}, true).shape() == Shape({1, 2, 1}));
+    CHECK(variance(x, {0, 2}, true).shape() == Shape({1, 2, 1}));
+    CHECK(stddev(x, {0, 2}).shape() == Shape{2});
+    CHECK(mismatch(norm(x, Axes(no_axes)), values(abs(x))) == "");
+    CHECK(mismatch(stddev(x, Axes(no_axes)), std::vector<double>(12, 0)) == "");
+}
+
+TEST_CASE("edge: derivatives of norm, variance and stddev away from their kinks") {
+    Random random(6);
+    for (auto f : {norm, variance, stddev})
+        for (const Axes& axes : {Axes(1), Axes{0, 2}, Axes()}) {
+            const auto function = [&](std::span<const Node> x) { return f(x[0], axes, true); };
+            const CheckResult found = check_gradient(function, {random.tensor({2, 3, 4}, -1, 1)});
+            CHECK_MESSAGE(found.ok, found.report);
+        }
 }
 
 TEST_CASE("edge: axes of reductions") {

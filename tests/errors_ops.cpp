@@ -60,6 +60,9 @@ TEST_CASE("errors: element types that an operation does not take") {
     CHECK(refused<DTypeError>([&] { (void)logical_or(t.b, t.x); }, {"logical_or"}) == "");
     CHECK(refused<DTypeError>([&] { (void)logical_not(t.i); }, {"logical_not"}) == "");
     CHECK(refused<DTypeError>([&] { (void)mean(t.i); }, {"mean"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)norm(t.i); }, {"norm"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)variance(t.i); }, {"variance"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)stddev(t.i); }, {"stddev"}) == "");
     CHECK(refused<DTypeError>([&] { (void)logsumexp(t.i); }, {"logsumexp"}) == "");
     CHECK(refused<DTypeError>([&] { (void)softmax(t.i); }, {"softmax"}) == "");
     CHECK(refused<DTypeError>([&] { (void)log_softmax(t.b); }, {"log_softmax"}) == "");
@@ -78,6 +81,8 @@ TEST_CASE("errors: axes of reductions") {
     CHECK(refused<ShapeError>([&] { (void)sum(t.x, {1, -1}); }, {"sum", {{3, 4}}}) == "");
     CHECK(refused<ShapeError>([&] { (void)mean(t.x, 7); }, {"mean", {{3, 4}}, 7}) == "");
     CHECK(refused<ShapeError>([&] { (void)mean(t.x, {1, 1}); }, {"mean", {{3, 4}}, 1}) == "");
+    CHECK(refused<ShapeError>([&] { (void)norm(t.x, 7); }, {"norm", {{3, 4}}, 7}) == "");
+    CHECK(refused<ShapeError>([&] { (void)stddev(t.x, {1, 1}); }, {"stddev", {{3, 4}}, 1}) == "");
     CHECK(refused<ShapeError>([&] { (void)prod(t.x, 2); }, {"prod", {{3, 4}}, 2}) == "");
     CHECK(refused<ShapeError>([&] { (void)max(t.x, {0, 5}); }, {"max", {{3, 4}}, 5}) == "");
     CHECK(refused<ShapeError>([&] { (void)min(t.x, -9); }, {"min", {{3, 4}}, -9}) == "");

@@ -84,6 +84,24 @@ TEST_CASE("compiled training follows the model's control flow") {
     same_either_way(&branching, 6);
 }
 
+TEST_CASE("a replay whose guard fails lets go of the batch") {
+    const auto by_size = [](Net& net, Node x, Node y) {
+        const nn::Outcome outcome = log_loss(net, x, y);
+        if ((sum(square(x)) > 100.0).item() != 0) return nn::Outcome{0.5 * outcome.loss, outcome.scores};
+        return outcome;
+    };
+    const Tensor small = points(20).inputs, large = Tensor::full({20, 2}, 10);
+    Net net;
+    nn::Trainer trainer(net, by_size, nn::Sgd(0.1));
+    for (const Tensor& same : {small, large, small}) {  // the last time, large's recording refuses and small's fits
+        const nn::Batch batch{make(test::values(same), {20, 2}), points(20).labels, Labels::plus_minus_one};
+        trainer.step(batch);
+        CHECK(batch.inputs.unique());
+        CHECK(batch.labels.unique());
+    }
+    CHECK(net.calls == 2);
+}
+
 TEST_CASE("a compiled step sees new values of reassigned parameters, and new shapes") {
     const nn::Dataset data = points(20);
     Net net;

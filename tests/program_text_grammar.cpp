@@ -71,15 +71,8 @@ TEST_CASE("program text: every primitive, and what its derivative records, is in
     for (const Primitive* p : operations())
         for (const Sample& sample : samples(*p)) {
             CAPTURE(std::string(p->name));
-            const bool floating = !p->elementwise || p->loops[std::size_t(DType::float64)];
-            Random random(2);
             Tape tape;
-            std::vector<Node> x;
-            for (const Tensor& t : sample_operands(*p, sample, floating ? DType::float64 : DType::boolean, random))
-                x.push_back(tape.parameter(t));
-            const Node z = apply(*p, x, sample.attributes);
-            if (p->differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
-                vjp(z, x.back(), full_like(z, 0.1));
+            const Node z = record_with_derivative(tape, *p, sample);
             check(tape, {z});
         }
 }

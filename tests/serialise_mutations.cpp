@@ -1,4 +1,4 @@
-// Damaged program files: some seconds of deterministic mutations, each refused with a FormatError or read as what it says.
+// Damaged program files: seconds of deterministic mutations, each refused with a FormatError or read as what it says.
 #include "support/awkward_program.hpp"
 #include "support/program_file.hpp"
 #include "support/replay_program.hpp"
@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <random>
 
 namespace gradtape::test {
@@ -73,12 +74,19 @@ std::string complaint(const std::string& file, std::size_t& accepted) {
     }
 }
 
+/// How long to mutate files: as the environment says, else a moment.
+double fuzz_seconds() {
+    const char* asked = std::getenv("GRADTAPE_FUZZ_SECONDS");
+    return asked ? std::atof(asked) : 2;
+}
+
 TEST_CASE("serialise: mutated files are refused, or are files themselves") {
     const std::vector<std::string> files = corpus();
     Mutator mutate(1);
     std::size_t tried = 0, accepted = 0, unsealed = 0;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (std::chrono::steady_clock::now() < end) {
+    const std::chrono::duration<double> time(fuzz_seconds());
+    const auto start = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - start < time) {
         const std::string& from = files[mutate.below(files.size())];
         const std::string bytes = mutate(from, files[mutate.below(files.size())]);
         ++tried;
@@ -86,7 +94,8 @@ TEST_CASE("serialise: mutated files are refused, or are files themselves") {
         REQUIRE(complaint(sealed(bytes), accepted) == "");
         if (bytes != from) REQUIRE(complaint(bytes, unsealed) == "");
     }
-    MESSAGE(tried << " files tried, " << accepted << " of them accepted with their checksum set right");
+    MESSAGE(tried << " files tried in " << time.count() << " s, " << accepted
+                  << " of them accepted with their checksum set right");
     CHECK(unsealed == 0);
     CHECK(accepted > 0);  // the mutations are not all hopeless
 }

@@ -47,15 +47,8 @@ TEST_CASE("serialise: every primitive, with what its derivative records, comes b
     for (const Primitive* p : operations())
         for (const Sample& sample : samples(*p)) {
             CAPTURE(std::string(p->name));
-            const bool floating = !p->elementwise || p->loops[std::size_t(DType::float64)];
-            Random random(2);
             Tape tape;
-            std::vector<Node> x;
-            for (const Tensor& t : sample_operands(*p, sample, floating ? DType::float64 : DType::boolean, random))
-                x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
-            const Node z = apply(*p, x, sample.attributes);
-            if (p->differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
-                vjp(z, x.back(), full_like(z, 0.1));
+            const Node z = record_with_derivative(tape, *p, sample);
             CHECK(round_trip(Program(tape, {z})) == "");
         }
 }
@@ -180,6 +173,41 @@ TEST_CASE("serialise: source lines outlive the file's bytes and the program, as 
         compiled = compile(program);
     }
     CHECK(replayed(*compiled, 1).find("(x:y.cpp:4294967295)") != std::string::npos);
+}
+
+/// A copy of what `action` throws.
+template <class Wanted, class Action>
+std::optional<Wanted> thrown(const Action& action) {
+    try {
+        action();
+    } catch (const Wanted& error) {
+        return error;
+    }
+    return {};
+}
+
+TEST_CASE("serialise: what is thrown and found of a loaded program outlives it") {
+    std::optional<GuardFailed> guard;
+    std::optional<ShapeError> shape;
+    std::optional<NonFinite> found;
+    {
+        Tape tape;
+        const Program program = from_bytes(to_bytes(training_step(tape)));
+        const std::vector<Tensor> inputs = program.body().input_values, weights = program.body().parameter_values;
+        Replay replay(compile(program));
+        replay.set_parameter(1, Tensor(0.5));
+        guard = thrown<GuardFailed>([&] { replay.run(); });
+        shape = thrown<ShapeError>([&] { find_nonfinite(program, std::vector{Tensor(1.0)}, weights); });
+        found = find_nonfinite(program, inputs, std::vector{Tensor{inf, 0, 0}, weights[1]});
+    }
+    const auto has_place = [](Where where) { return to_string(where).rfind("serialise_programs.cpp:", 0) == 0; };
+    REQUIRE(guard);
+    CHECK(has_place(guard->where()));
+    REQUIRE(shape);
+    CHECK(has_place(shape->where()));
+    REQUIRE(found);
+    CHECK(has_place(found->made_by.where));
+    CHECK(to_string(*found).find("(serialise_programs.cpp:") != std::string::npos);
 }
 
 TEST_CASE("serialise: primitives of the user's") {

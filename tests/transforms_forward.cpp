@@ -80,6 +80,8 @@ TEST_CASE("transforms: hvp of a quadratic form, and of norms at 0") {
     CHECK(mismatch(hvp(matmul(x, matmul(a, x)), x, v), {6, 4, 14}) == "");
     const Node zero = tape.parameter(Tensor{0, 0, 0});
     CHECK(mismatch(hvp(sum(square(zero)), zero, v), {2, 2, 4}) == "");
+    CHECK(mismatch(hvp(norm(zero), zero, v), {0, 0, 0}) == "");
+    CHECK(mismatch(jvp(norm(zero), zero, v), {0}) == "");
 }
 
 TEST_CASE("transforms: hvp equals the gradient of the gradient's product with v") {

@@ -28,7 +28,11 @@ std::string element(const Tensor& tensor, std::size_t i) {
 }  // namespace
 
 Error::Error(const std::string& problem, ErrorFacts facts)
-    : std::runtime_error(message(problem, facts)), facts_(std::move(facts)) {}
+    : std::runtime_error(message(problem, facts)), facts_(std::move(facts)) {
+    if (!facts_.where.file) return;
+    file_ = std::make_shared<const std::string>(facts_.where.file);
+    facts_.where.file = file_->c_str();
+}
 
 std::string to_string(Where where) {
     if (!where.file) return {};

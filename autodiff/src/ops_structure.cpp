@@ -76,6 +76,41 @@ Node along(Op op, const Operand& operand, int axis) {
     return bind(op, {operand}, {{"axes", axes}});
 }
 
+/// How many elements go into each result of a reduction of floating numbers; refuses others, and axes, in its name.
+double floating_count(const char* name, const Operand& x, const Axes& axes) {
+    const Node node = node_of(x, name);
+    if (!is_floating(node.dtype()))
+        throw DTypeError(std::string("takes float32 or float64, not ") + to_string(node.dtype()) + "; cast first",
+                         {name, {node.shape()}, {}, x.where()});
+    const Shape shape = node.shape();
+    const auto reduced = flags_of(name, axes, shape, x.where());
+    double count = 1;
+    for (std::size_t i = 0; i < shape.rank(); ++i)
+        if (reduced[i]) count *= double(shape[i]);
+    return count;
+}
+
+Node average(const Operand& x, const Axes& axes, bool keepdims, double count) {
+    return bind(Op::divide, {{reduce(Op::sum, x, axes, keepdims), x.where()}, {count, x.where()}});
+}
+
+/// √s of a sum of squares. At 0 it has the subgradient of least norm, 0: the root sees a 1 there, and is not selected.
+Node root(Node s, Where where) {
+    const Node zero = bind(Op::equal, {{s, where}, {0.0, where}});
+    const Node safe = bind(Op::where, {{zero, where}, {1.0, where}, {s, where}});
+    return bind(Op::where, {{zero, where}, {0.0, where}, {bind(Op::sqrt, {{safe, where}}), where}});
+}
+
+Node variance_of(const char* name, const Operand& x, const Axes& axes, bool keepdims) {
+    const double count = floating_count(name, x, axes);
+    const Where where = x.where();
+    const auto minus = [&](const Operand& a, Node b) { return Operand(bind(Op::subtract, {a, {b, where}}), where); };
+    const Operand deviation = minus(x, average(x, axes, true, count));
+    // What rounding left of the mean is taken off too, so that equal elements deviate by exactly 0.
+    const Node rest = bind(Op::stop_gradient, {{average(deviation, axes, true, count), where}});
+    return average({bind(Op::square, {minus(deviation, rest)}), where}, axes, keepdims, count);
+}
+
 }  // namespace
 
 Node sum(Operand x, Axes axes, bool keepdims) { return reduce(Op::sum, x, axes, keepdims); }
@@ -87,17 +122,17 @@ Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
 Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
 
 Node mean(Operand x, Axes axes, bool keepdims) {
-    const Node node = node_of(x, "mean");
-    if (!is_floating(node.dtype()))
-        throw DTypeError(std::string("takes float32 or float64, not ") + to_string(node.dtype()) + "; cast first",
-                         {"mean", {node.shape()}, {}, x.where()});
-    const Shape& shape = node.shape();
-    const auto reduced = flags_of("mean", axes, shape, x.where());
-    double count = 1;
-    for (std::size_t i = 0; i < shape.rank(); ++i)
-        if (reduced[i]) count *= double(shape[i]);
-    return bind(Op::divide, {{reduce(Op::sum, x, axes, keepdims), x.where()}, {count, x.where()}});
+    return average(x, axes, keepdims, floating_count("mean", x, axes));
 }
+
+Node norm(Operand x, Axes axes, bool keepdims) {
+    floating_count("norm", x, axes);
+    const Node squares = bind(Op::square, {x});
+    return root(reduce(Op::sum, {squares, x.where()}, axes, keepdims), x.where());
+}
+
+Node variance(Operand x, Axes axes, bool keepdims) { return variance_of("variance", x, axes, keepdims); }
+Node stddev(Operand x, Axes axes, bool keepdims) { return root(variance_of("stddev", x, axes, keepdims), x.where()); }
 
 Node broadcast_to(Operand x, const Shape& shape) {
     const Node node = node_of(x, "broadcast_to");

@@ -2,14 +2,18 @@
 #include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
+#include "support/convert.hpp"
+
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 namespace gradtape {
+
+using detail::convert;
+
 namespace {
 
 constexpr std::size_t block = 64;
@@ -31,20 +35,6 @@ void check_type(const Type& type) {
         if (extent < 0) throw ShapeError("negative extent in shape " + to_string(type.shape), {"tensor", {type.shape}, {}, {}});
         if (__builtin_mul_overflow(n, extent == 0 ? 1 : extent, &n) || n > (std::int64_t(1) << 48))
             throw ShapeError("shape " + to_string(type.shape) + " has too many elements", {"tensor", {type.shape}, {}, {}});
-    }
-}
-
-template <class To, class From>
-To convert(From value) {
-    if constexpr (std::is_same_v<To, bool>) {
-        return value != From(0);
-    } else if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-        if (std::isnan(value)) return 0;
-        if (value >= From(9223372036854775808.0)) return INT64_MAX;
-        if (value <= From(-9223372036854775808.0)) return INT64_MIN;
-        return To(value);
-    } else {
-        return To(value);
     }
 }
 

@@ -80,6 +80,8 @@ void reductions() {
     row("logsumexp of (-inf, -inf)", [](Node x) { return logsumexp(x); }, gt::Tensor{-inf, -inf});
     row("logsumexp of (1, inf)", [](Node x) { return logsumexp(x); }, gt::Tensor{1.0, inf});
     row("softmax of (-inf, -inf)", [](Node x) { return softmax(x); }, gt::Tensor{-inf, -inf});
+    row("norm of (0, 0)", [](Node x) { return norm(x); }, gt::Tensor{0, 0});
+    row("stddev of (0.1, 0.1, 0.1)", [](Node x) { return stddev(x); }, gt::Tensor{0.1, 0.1, 0.1});
     row("prod of (2, 0, 3)", [](Node x) { return prod(x); }, gt::Tensor{2, 0, 3});
     row("prod of (2, 0, 0)", [](Node x) { return prod(x); }, gt::Tensor{2, 0, 0});
     row("sum of ()", [](Node x) { return sum(x); }, gt::Tensor::zeros({0}));

@@ -10,12 +10,15 @@ std::vector<Type> Replays::types_of(const Tensor& inputs, const Tensor& labels, 
 
 Replays::Result Replays::run(Entry& entry, const Tensor& inputs, const Tensor& labels,
                              std::span<Parameter* const> parameters) {
+    struct Release {
+        Replay& replay;
+        ~Release() { replay.release(); }
+    } when_done{entry.replay};  // the optimizer and the batches write into tensors that nobody else holds
     entry.replay.set_input(0, inputs);
     entry.replay.set_input(1, labels);
     for (std::size_t i = 0; i < parameters.size(); ++i)
         if (entry.numbers[i]) entry.replay.set_parameter(*entry.numbers[i], parameters[i]->value());
     entry.replay.run();
-    entry.replay.release();  // the optimizer and the batches write into tensors that nobody else holds
     Result result{entry.replay.output(0), {}, {}};
     if (entry.scores) result.scores = entry.replay.output(1);
     for (std::size_t i = 0; i < entry.gradients.size(); ++i)

@@ -152,4 +152,16 @@ std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sa
     return result;
 }
 
+Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample) {
+    const bool floating = !primitive.elementwise || primitive.loops[std::size_t(DType::float64)];
+    Random random(2);
+    std::vector<Node> x;
+    for (const Tensor& t : sample_operands(primitive, sample, floating ? DType::float64 : DType::boolean, random))
+        x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
+    const Node z = apply(primitive, x, sample.attributes);
+    if (primitive.differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
+        vjp(z, x.back(), full_like(z, 0.1));
+    return z;
+}
+
 }  // namespace gradtape::test

@@ -26,6 +26,10 @@ const Domain& domain_of(const Primitive& primitive, std::size_t k);
 Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random);
 std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sample, DType dtype, Random& random);
 
+/// Records the primitive on random operands (a parameter, then inputs), and after it the cotangent of the last operand
+/// where there is one. Gives the primitive's result.
+Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample);
+
 /// The library's non-leaf primitives.
 std::vector<const Primitive*> operations();
 

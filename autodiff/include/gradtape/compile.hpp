@@ -109,7 +109,7 @@ private:
 
 /// A function from tensors to tensors that is recorded at its first call for each combination of input types, and
 /// replayed after. What it reads by Node::item() is guarded: another value there, and it is recorded again.
-/// ValueError where it records a parameter: its value would never change again, so it must be an input.
+/// ValueError where it records a parameter: its value would never change again, so give it as one of the inputs.
 class CompiledFunction {
 public:
     using Function = std::function<std::vector<Node>(std::span<const Node>)>;

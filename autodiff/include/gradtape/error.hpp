@@ -3,6 +3,7 @@
 
 #include <gradtape/shape.hpp>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,10 +40,12 @@ public:
     const std::string& primitive() const noexcept { return facts_.primitive; }
     const std::vector<Shape>& shapes() const noexcept { return facts_.shapes; }
     std::optional<int> axis() const noexcept { return facts_.axis; }
+    /// Its file name lives as long as the error or a copy of it, whatever program or tape it came from.
     Where where() const noexcept { return facts_.where; }
 
 private:
     ErrorFacts facts_;
+    std::shared_ptr<const std::string> file_;  ///< what facts_.where.file points to
 };
 
 /// Shapes that do not fit each other or the request.

@@ -20,6 +20,7 @@ struct NonFinite {
     Origin made_by;                 ///< the primitive ("input", "parameter" or "constant" for a leaf) and its line
     Figures value;
     std::vector<Figures> operands;  ///< in order; empty for a leaf
+    std::shared_ptr<const void> names;  ///< keeps made_by's file name alive, where the program was loaded
 
     bool leaf() const noexcept { return operands.empty(); }
 };

@@ -115,6 +115,13 @@ Node stop_gradient(Operand x);
 Node sum(Operand x, Axes axes = {}, bool keepdims = false);
 /// Σ x / count. Empty: NaN. Floating only.
 Node mean(Operand x, Axes axes = {}, bool keepdims = false);
+/// √Σ x², the 2-norm. x̄ = z̄ x / z. Edge: where z = 0 all derivatives are 0, of every order. Floating only.
+/// The squares are not scaled: they overflow, or vanish, where those of single elements do.
+Node norm(Operand x, Axes axes = {}, bool keepdims = false);
+/// Σ (x − mean x)² / count, the population's. x̄ = 2 z̄ (x − mean x) / count. Empty: NaN. Floating only.
+Node variance(Operand x, Axes axes = {}, bool keepdims = false);
+/// √variance, the standard deviation. x̄ = z̄ (x − mean x) / (count z). Edge: where z = 0 as norm; so for equal elements.
+Node stddev(Operand x, Axes axes = {}, bool keepdims = false);
 /// Π x. x̄ by products of the other elements (exact with zeros). Empty: 1.
 Node prod(Operand x, Axes axes = {}, bool keepdims = false);
 /// Largest element; NaN if any is. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.

@@ -167,7 +167,7 @@ struct Primitive {
     VjpRule vjp[3] = {};                  ///< by operand; the last given one serves all further operands
     JvpRule jvp[3] = {};
     bool elementwise = false;             ///< result element i depends on element i of the operands only
-    bool commutative = false;
+    bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised
     bool in_place = false;                ///< the result may take the place of an operand of its size; of the first
                                           ///< one only, unless elementwise
     bool linear = false;                  ///< in all operands together: jvp applies the primitive to tangents

@@ -36,7 +36,7 @@ std::string to_bytes(const Program& program, const SaveOptions& options = {});
 /// The program that `bytes` are. FormatError where they are none: nothing else is accepted than what to_bytes gives.
 /// Memory taken stays in proportion to `bytes`.
 /// The program, its copies and what is compiled of it share the file names in their source lines; a Where taken from
-/// them is valid as long as one of them lives.
+/// them is valid as long as one of them lives. Errors and a NonFinite keep the names they need.
 Program from_bytes(std::string_view bytes, OwnPrimitives own = {});
 
 /// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file.

@@ -71,7 +71,8 @@ public:
     Node full(const Shape& shape, double value, DType dtype = DType::float64, Where where = Where::here());
 
     /// While on, each number that `Node::item` gives is guarded: a replay of the recording refuses to run where it
-    /// would be another. Off at first, and unchanged by `clear`.
+    /// would be another. Tensors from `Node::value` are not: what C++ code decides by their elements is not seen.
+    /// Off at first, and unchanged by `clear`.
     void guard_reads(bool on) noexcept;
 
     /// Number of instructions recorded so far.

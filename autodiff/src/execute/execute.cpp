@@ -1,6 +1,8 @@
 // Repeated values: one block that stands for a whole tensor.
 #include "execute.hpp"
 
+#include "../support/convert.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -36,8 +38,8 @@ void repeat_number(DType dtype, double value, void* block) {
     switch (dtype) {
         case DType::float32: return fill(block, 16, float(value));
         case DType::float64: return fill(block, 8, value);
-        case DType::int64: return fill(block, 8, std::int64_t(value));
-        case DType::boolean: return fill(block, 64, std::uint8_t(value != 0));
+        case DType::int64: return fill(block, 8, convert<std::int64_t>(value));
+        case DType::boolean: return fill(block, 64, convert<std::uint8_t>(value));
     }
 }
 

@@ -1,17 +1,18 @@
 // Attributes: equality and hash by construction, over every stored value.
 #include <gradtape/primitive.hpp>
 
+#include "../support/hash.hpp"
+
 #include <bit>
 
 namespace gradtape {
+
+using detail::mix;
+
 namespace {
 
 /// Doubles by their bits: 0 and −0 differ, a NaN equals itself.
 std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
-
-std::size_t mix(std::size_t seed, std::uint64_t value) {
-    return std::size_t((seed ^ value) * 0x9E3779B97F4A7C15u) ^ (seed >> 29);
-}
 
 }  // namespace
 

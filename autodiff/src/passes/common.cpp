@@ -1,4 +1,5 @@
 // Common subexpressions: equal instructions on equal operands become one. Constants are equal where all their bits are.
+#include "../support/hash.hpp"
 #include "rewrite.hpp"
 
 #include <algorithm>
@@ -8,10 +9,6 @@
 
 namespace gradtape::detail {
 namespace {
-
-std::size_t mix(std::size_t seed, std::size_t value) {
-    return (seed ^ value) * 0x9E3779B97F4A7C15u ^ (seed >> 31);
-}
 
 /// A repeated number other than NaN.
 bool is_number(const Instruction& instruction) {

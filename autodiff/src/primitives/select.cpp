@@ -1,8 +1,6 @@
 // Selection, comparison, logic, conversion: exact loops that the compiler vectorises.
+#include "../support/convert.hpp"
 #include "define.hpp"
-
-#include <cmath>
-#include <limits>
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
@@ -82,17 +80,7 @@ GRADTAPE_PRIMITIVE(logical_not) = logic<not_kernel>("logical_not", 1).on(any_rea
 namespace {
 
 template <class To>
-constexpr auto converter = [](auto x) {
-    using From = decltype(x);
-    if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-        constexpr From limit = From(9223372036854775808.0);
-        return x != x ? std::int64_t(0) : x >= limit ? INT64_MAX : x < -limit ? INT64_MIN : std::int64_t(x);
-    } else if constexpr (std::is_same_v<To, Byte>) {
-        return x != From(0);
-    } else {
-        return To(x);
-    }
-};
+constexpr auto converter = [](auto x) { return convert<To>(x); };
 
 template <class From>
 struct CastsFrom {

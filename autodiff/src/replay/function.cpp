@@ -24,7 +24,8 @@ std::vector<Type> types_of(std::span<const Tensor> inputs) {
 void refuse_parameters(const Tape& tape) {
     for (const detail::Instruction& instruction : detail::Recorder::in(tape).instructions())
         if (instruction.primitive == &detail::primitive(detail::Op::parameter))
-            throw ValueError("a parameter within a function would keep its present value in every replay; make it an input",
+            throw ValueError("a parameter within a compiled function would keep its present value in every replay; "
+                             "give its value to the function as one of its inputs",
                              {"compile", {instruction.type.shape}, {}, instruction.where});
 }
 

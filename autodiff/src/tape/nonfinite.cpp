@@ -65,7 +65,8 @@ std::optional<NonFinite> find_nonfinite(const Program& program, std::span<const 
     for (Index i = 0; evaluation.step(); ++i) {
         const detail::Instruction& instruction = body.instructions[i];
         if (!is_floating(instruction.type.dtype)) continue;
-        NonFinite found{{instruction.primitive->name, instruction.where}, figures_of(i, evaluation.value(i)), {}};
+        const Origin made_by{instruction.primitive->name, instruction.where};
+        NonFinite found{made_by, figures_of(i, evaluation.value(i)), {}, body.names};
         if (found.value.nans + found.value.infinities == 0) continue;
         for (Index operand : instruction.operands)
             found.operands.push_back(figures_of(operand, evaluation.value(operand)));
