@@ -107,7 +107,7 @@ Window range_of(const Panel& panel) {
     constexpr double inf = std::numeric_limits<double>::infinity();
     Window w{inf, -inf, inf, -inf};
     const auto cover = [&](double x, double y) {
-        if (!std::isfinite(x) || !std::isfinite(y) || (panel.log_y && y <= 0)) return;
+        if (!std::isfinite(x) || !std::isfinite(y) || (panel.log_x && x <= 0) || (panel.log_y && y <= 0)) return;
         w = {std::min(w.left, x), std::max(w.right, x), std::min(w.bottom, y), std::max(w.top, y)};
     };
     for (const Bars& bars : panel.bars)
@@ -119,7 +119,8 @@ Window range_of(const Panel& panel) {
         for (std::size_t i = 0; i < curve.x.size(); ++i) cover(curve.x[i], curve.y[i]);
     for (const Dots& dots : panel.dots)
         for (std::size_t i = 0; i < dots.x.size(); ++i) cover(dots.x[i], dots.y[i]);
-    if (!(w.left <= w.right)) return {0, 1, panel.log_y ? 0.1 : 0, 1};
+    if (!(w.left <= w.right)) return {panel.log_x ? 0.1 : 0, 1, panel.log_y ? 0.1 : 0, 1};
+    if (panel.log_x) w = {w.left / 1.2, w.right * 1.2, w.bottom, w.top};
     if (w.left == w.right) w = {w.left - 0.5, w.right + 0.5, w.bottom, w.top};
     if (panel.log_y) return {w.left, w.right, w.bottom / 1.3, w.top * 1.3};
     const double margin = w.bottom == w.top ? 0.5 : 0.06 * (w.top - w.bottom);
@@ -148,25 +149,32 @@ fs::path temporary(const fs::path& file) {
     return file.parent_path() / ("." + file.stem().string() + ".part" + file.extension().string());
 }
 
+using Drawer = void (*)(const Figure&, const fs::path&);
+
+fs::path finished(const Figure& figure, const fs::path& stem, const char* extension, Drawer drawer) {
+    if (figure.panels.empty()) throw std::invalid_argument("plot::draw: a figure without panels");
+    if (stem.has_parent_path()) fs::create_directories(stem.parent_path());
+    const fs::path file = stem.string() + extension, part = temporary(file);
+    drawer(figure, part);
+    fs::rename(part, file);
+    return file;
+}
+
 }  // namespace
 
 fs::path draw(const Figure& figure, const fs::path& stem) {
-    if (figure.panels.empty()) throw std::invalid_argument("plot::draw: a figure without panels");
-    if (stem.has_parent_path()) fs::create_directories(stem.parent_path());
-    const auto finish = [&](const char* extension, auto&& drawer) {
-        const fs::path file = stem.string() + extension, part = temporary(file);
-        drawer(figure, part);
-        fs::rename(part, file);
-        return file;
-    };
     if (have_gnuplot()) {
         try {
-            return finish(".png", detail::draw_gnuplot);
+            return finished(figure, stem, ".png", detail::draw_gnuplot);
         } catch (const std::exception& problem) {
             std::fprintf(stderr, "%s: %s; written as SVG instead\n", stem.filename().c_str(), problem.what());
         }
     }
-    return finish(".svg", detail::draw_svg);
+    return draw_as_svg(figure, stem);
+}
+
+fs::path draw_as_svg(const Figure& figure, const fs::path& stem) {
+    return finished(figure, stem, ".svg", detail::draw_svg);
 }
 
 }  // namespace plot

@@ -1,4 +1,5 @@
-// Pictures of the examples: panels of coloured fields, points, curves and bars, drawn by gnuplot or as SVG.
+// Pictures of the examples and of the benchmarks: panels of coloured fields, points, curves and bars, drawn by gnuplot
+// or as SVG.
 #pragma once
 
 #include <array>
@@ -17,6 +18,7 @@ inline constexpr const char* blue = "#1f5f99";
 inline constexpr const char* red = "#c8452c";
 inline constexpr const char* grey = "#6b7280";
 inline constexpr const char* green = "#3a8f5c";
+inline constexpr const char* amber = "#e0a100";
 inline constexpr const char* ink = "#22262b";
 inline constexpr const char* pale_blue = "#7fb2d9";
 inline constexpr const char* pale_red = "#f0a07f";
@@ -48,12 +50,14 @@ struct Dots {
     std::string colour = ink;
     double size = 1;
 };
+enum class Marker { none, circle, square, triangle, diamond };
 struct Curve {
     std::string label;
     std::vector<double> x, y;
     std::string colour = ink;
     double width = 2;
     bool dashed = false;
+    Marker marker = Marker::none;   ///< at each of its points
 };
 struct Bars {
     std::string label;
@@ -62,13 +66,20 @@ struct Bars {
     std::string colour = pale_blue;
 };
 
+struct Tick {
+    double at;
+    std::string label;
+};
+
 /// One coordinate system and what is in it, drawn in the order of the members. A field is coloured by tanh of its
 /// value: from pale red (negative) to pale blue (positive), with a line where it is zero.
 struct Panel {
     std::string title{}, x_label{}, y_label{};
     std::optional<Window> window{};   ///< fitted to the contents where absent
     bool square = false;              ///< one unit is as long on both axes
-    bool log_y = false;
+    bool log_x = false, log_y = false;
+    std::vector<Tick> x_ticks{}, y_ticks{};   ///< round numbers where empty
+    bool key_left = false;            ///< the key in the top left corner, not the top right one
     std::optional<Field> field{};
     std::vector<Bars> bars{};
     std::vector<Curve> curves{};
@@ -85,6 +96,9 @@ struct Figure {
 /// Draws to `stem`.png through gnuplot; where gnuplot is missing or fails, says so in one line and writes `stem`.svg.
 /// Written under a temporary name and renamed, so a reader never sees half a picture. Returns the file's name.
 std::filesystem::path draw(const Figure& figure, const std::filesystem::path& stem);
+
+/// Draws to `stem`.svg without asking for gnuplot: small, and sharp at any size.
+std::filesystem::path draw_as_svg(const Figure& figure, const std::filesystem::path& stem);
 
 namespace detail {
 Window range_of(const Panel& panel);

@@ -83,6 +83,14 @@ void send_data(Pipe& gnuplot, const Panel& panel) {
 
 std::string titled(const std::string& label) { return label.empty() ? "notitle" : "title " + quoted(label); }
 
+// The panel's own ticks, or gnuplot's choice.
+void send_ticks(Pipe& gnuplot, const char* axis, const std::vector<Tick>& own) {
+    gnuplot("set %stics scale 0.4 nomirror %s", axis, own.empty() ? "autofreq" : "(");
+    for (std::size_t i = 0; i < own.size(); ++i)
+        gnuplot("%s%s %.8g", i ? ", " : "", quoted(own[i].label).c_str(), own[i].at);
+    gnuplot(own.empty() ? "\n" : ")\n");
+}
+
 // The elements of the plot command, back to front.
 std::vector<std::string> elements(const Panel& panel) {
     std::vector<std::string> list;
@@ -105,8 +113,10 @@ std::vector<std::string> elements(const Panel& panel) {
     }
     for (std::size_t i = 0; i < panel.curves.size(); ++i) {
         const Curve& curve = panel.curves[i];
-        add("$curve%zu with lines lw %.3g %s lc rgb '%s' %s", i, curve.width, curve.dashed ? "dt (6,4)" : "",
-            curve.colour.c_str(), titled(curve.label).c_str());
+        constexpr const char* with[] = {"lines", "linespoints pt 7 ps 0.7", "linespoints pt 5 ps 0.7",
+                                        "linespoints pt 9 ps 0.8", "linespoints pt 13 ps 0.8"};
+        add("$curve%zu with %s lw %.3g %s lc rgb '%s' %s", i, with[int(curve.marker)], curve.width,
+            curve.dashed ? "dt (6,4)" : "", curve.colour.c_str(), titled(curve.label).c_str());
     }
     // Points get a white rim, so that they stand apart on the field and on each other.
     for (std::size_t i = 0; i < panel.dots.size(); ++i) {
@@ -125,12 +135,15 @@ void send_panel(Pipe& gnuplot, const Panel& panel) {
     gnuplot("set xlabel %s offset 0,0.4\nset ylabel %s offset 0.8,0\n", quoted(panel.x_label).c_str(),
             quoted(panel.y_label).c_str());
     gnuplot("set size %s\n", panel.square ? "ratio -1" : "noratio");
-    gnuplot(panel.log_y ? "set logscale y\nset format y '%%g'\n" : "unset logscale\nset format y '%%g'\n");
+    gnuplot("unset logscale\nset format '%%g'\n");
+    gnuplot("set key %s\n", panel.key_left ? "left Left reverse" : "right Right noreverse");
+    if (panel.log_x) gnuplot("set logscale x\n");
+    if (panel.log_y) gnuplot("set logscale y\n");
     gnuplot("set xrange [%.10g:%.10g]\nset yrange [%.10g:%.10g]\n", w.left, w.right, w.bottom, w.top);
     // Grid lines help to read curves, and only disturb a field.
     gnuplot(panel.field ? "unset grid\n" : "set grid back lc rgb '#e3e6ea' lt 1 lw 0.8\n");
-    gnuplot(panel.square ? "set xtics scale 0.4 nomirror\nset ytics scale 0.4 nomirror\n"
-                         : "set xtics scale 0.4 nomirror autofreq\nset ytics scale 0.4 nomirror autofreq\n");
+    send_ticks(gnuplot, "x", panel.x_ticks);
+    send_ticks(gnuplot, "y", panel.y_ticks);
     const std::vector<std::string> list = elements(panel);
     if (list.empty()) {
         gnuplot("plot NaN notitle\n");

@@ -1,4 +1,4 @@
-// Drawing as SVG with nothing but the standard library: what is used where gnuplot is missing.
+// Drawing as SVG with nothing but the standard library.
 #include "plot.hpp"
 
 #include <algorithm>
@@ -40,6 +40,14 @@ std::vector<double> decades(double low, double high) {
     return list;
 }
 
+// The panel's own ticks, or else round numbers of the range.
+std::vector<Tick> ticks_of(const std::vector<Tick>& own, bool log, double low, double high) {
+    if (!own.empty()) return own;
+    std::vector<Tick> list;
+    for (double v : log ? decades(low, high) : ticks(low, high)) list.push_back({v, number(v, "%.6g")});
+    return list;
+}
+
 // The colour of a value in [-1, 1]: linear from pale red by near-white to pale blue, as gnuplot's palette.
 std::string colour(double value) {
     const auto channel = [](const char* name, int i) {
@@ -57,20 +65,33 @@ std::string colour(double value) {
 struct Frame {
     Window w;
     double x0, x1, y0, y1;   // on the page; y0 is the bottom
-    bool log_y;
+    bool log_x, log_y;
 
-    double x(double v) const { return x0 + (v - w.left) / (w.right - w.left) * (x1 - x0); }
-    double y(double v) const {
-        const auto scale = [this](double u) { return log_y ? std::log10(u) : u; };
-        return y0 + (scale(v) - scale(w.bottom)) / (scale(w.top) - scale(w.bottom)) * (y1 - y0);
+    double x(double v) const { return x0 + part(v, w.left, w.right, log_x) * (x1 - x0); }
+    double y(double v) const { return y0 + part(v, w.bottom, w.top, log_y) * (y1 - y0); }
+    /// False for what a logarithmic axis cannot show.
+    bool shows(double x, double y) const {
+        return std::isfinite(x) && std::isfinite(y) && (!log_x || x > 0) && (!log_y || y > 0);
+    }
+
+private:
+    static double part(double v, double low, double high, bool log) {
+        return log ? std::log(v / low) / std::log(high / low) : (v - low) / (high - low);
     }
 };
+
+// Room for the y axis's labels: longer where the panel brings its own.
+double left_margin(const Panel& panel) {
+    std::size_t longest = 0;
+    for (const Tick& tick : panel.y_ticks) longest = std::max(longest, tick.label.size());
+    return std::max(58.0, 28 + 6.5 * double(longest));
+}
 
 Frame frame_of(const Panel& panel, const Figure& figure, std::size_t index) {
     const double left = double(index % columns_of(figure)) * figure.panel_width;
     const double top = double(index / columns_of(figure)) * figure.panel_height;
-    Frame f{range_of(panel), left + 58, left + figure.panel_width - 18, top + figure.panel_height - 46, top + 34,
-            panel.log_y};
+    Frame f{range_of(panel), left + left_margin(panel), left + figure.panel_width - 18,
+            top + figure.panel_height - 46, top + 34, panel.log_x, panel.log_y};
     if (panel.square) {
         const double unit_x = (f.x1 - f.x0) / (f.w.right - f.w.left), unit_y = (f.y0 - f.y1) / (f.w.top - f.w.bottom);
         const double spare_x = std::max(0.0, 1 - unit_y / unit_x) * (f.x1 - f.x0) / 2;
@@ -103,20 +124,40 @@ void write_field(std::ostream& out, const Field& field, const Frame& f) {
     out << "</g>\n";
 }
 
+std::string stroke_of(const Curve& curve) {
+    return "stroke=\"" + curve.colour + "\" stroke-width=\"" + number(curve.width * 0.8) +
+           "\" stroke-linejoin=\"round\"" + (curve.dashed ? " stroke-dasharray=\"6 4\"" : "");
+}
+
+// A marker around the point (x, y) of the page, with a white rim, so that it stands apart from the lines.
+void write_marker(std::ostream& out, const Curve& curve, double x, double y) {
+    const std::string place = number(x) + ' ' + number(y);
+    if (curve.marker == Marker::none) return;
+    if (curve.marker == Marker::circle) {
+        out << "<circle cx=\"" << number(x) << "\" cy=\"" << number(y) << "\" r=\"4\"";
+    } else {
+        const char* outline = curve.marker == Marker::square     ? "m-3.5-3.5h7v7h-7z"
+                              : curve.marker == Marker::triangle ? "m0-4.6l4.4 7.6h-8.8z"
+                                                                 : "m0-5l5 5-5 5-5-5z";
+        out << "<path d=\"M" << place << outline << "\"";
+    }
+    out << " fill=\"" << curve.colour << "\" stroke=\"#ffffff\" stroke-width=\"0.8\"/>\n";
+}
+
 void write_line(std::ostream& out, const Frame& f, const Curve& curve) {
-    out << "<polyline fill=\"none\" stroke=\"" << curve.colour << "\" stroke-width=\"" << number(curve.width * 0.8)
-        << "\" stroke-linejoin=\"round\"" << (curve.dashed ? " stroke-dasharray=\"6 4\"" : "") << " points=\"";
+    out << "<polyline fill=\"none\" " << stroke_of(curve) << " points=\"";
     for (std::size_t i = 0; i < curve.x.size(); ++i)
-        if (std::isfinite(curve.y[i]) && (!f.log_y || curve.y[i] > 0))
-            out << number(f.x(curve.x[i])) << ',' << number(f.y(curve.y[i])) << ' ';
+        if (f.shows(curve.x[i], curve.y[i])) out << number(f.x(curve.x[i])) << ',' << number(f.y(curve.y[i])) << ' ';
     out << "\"/>\n";
+    for (std::size_t i = 0; i < curve.x.size(); ++i)
+        if (f.shows(curve.x[i], curve.y[i])) write_marker(out, curve, f.x(curve.x[i]), f.y(curve.y[i]));
 }
 
 void write_contents(std::ostream& out, const Panel& panel, const Frame& f) {
     if (panel.field) {
         write_field(out, *panel.field, f);
         for (const Polyline& line : zero_lines(*panel.field)) {
-            Curve curve{"", {}, {}, ink, 1.8, false};
+            Curve curve{.label = "", .x = {}, .y = {}, .colour = ink, .width = 1.8};
             for (auto [x, y] : line) curve.x.push_back(x), curve.y.push_back(y);
             write_line(out, f, curve);
         }
@@ -147,13 +188,13 @@ void write_axes(std::ostream& out, const Panel& panel, const Frame& f) {
         out << "<path d=\"M" << number(x0) << ' ' << number(y0) << 'L' << number(x1) << ' ' << number(y1)
             << "\" stroke=\"" << stroke << "\" stroke-width=\"0.8\"/>\n";
     };
-    for (double v : ticks(f.w.left, f.w.right)) {
+    for (const auto& [v, label] : ticks_of(panel.x_ticks, f.log_x, f.w.left, f.w.right)) {
         if (!panel.field) line(f.x(v), f.y0, f.x(v), f.y1, "#e3e6ea");
-        write_text(out, f.x(v), f.y0 + 15, number(v, "%.6g"), "text-anchor=\"middle\"");
+        write_text(out, f.x(v), f.y0 + 15, label, "text-anchor=\"middle\"");
     }
-    for (double v : f.log_y ? decades(f.w.bottom, f.w.top) : ticks(f.w.bottom, f.w.top)) {
+    for (const auto& [v, label] : ticks_of(panel.y_ticks, f.log_y, f.w.bottom, f.w.top)) {
         if (!panel.field) line(f.x0, f.y(v), f.x1, f.y(v), "#e3e6ea");
-        write_text(out, f.x0 - 6, f.y(v) + 3.5, number(v, "%.6g"), "text-anchor=\"end\"");
+        write_text(out, f.x0 - 6, f.y(v) + 3.5, label, "text-anchor=\"end\"");
     }
     line(f.x0, f.y0, f.x1, f.y0, "#8a929c");
     line(f.x0, f.y0, f.x0, f.y1, "#8a929c");
@@ -161,24 +202,37 @@ void write_axes(std::ostream& out, const Panel& panel, const Frame& f) {
     write_text(out, middle, f.y1 - 11, panel.title, "text-anchor=\"middle\" font-size=\"13\"");
     write_text(out, middle, f.y0 + 32, panel.x_label, "text-anchor=\"middle\"");
     if (!panel.y_label.empty())
-        out << "<text transform=\"translate(" << number(f.x0 - 42) << ' ' << number((f.y0 + f.y1) / 2)
-            << ") rotate(-90)\" text-anchor=\"middle\">" << escaped(panel.y_label) << "</text>\n";
+        out << "<text transform=\"translate(" << number(f.x0 - left_margin(panel) + 16) << ' '
+            << number((f.y0 + f.y1) / 2) << ") rotate(-90)\" text-anchor=\"middle\">" << escaped(panel.y_label)
+            << "</text>\n";
 }
 
 void write_key(std::ostream& out, const Panel& panel, const Frame& f) {
-    std::vector<std::pair<std::string, std::string>> entries;
-    for (const Bars& bars : panel.bars) entries.emplace_back(bars.label, bars.colour);
-    for (const Curve& curve : panel.curves) entries.emplace_back(curve.label, curve.colour);
-    for (const Dots& dots : panel.dots) entries.emplace_back(dots.label, dots.colour);
-    std::erase_if(entries, [](const auto& entry) { return entry.first.empty(); });
+    const double inward = panel.key_left ? 1 : -1, corner = panel.key_left ? f.x0 + 4 : f.x1 - 4;
     double y = f.y1 + 14;
-    for (const auto& [label, colour] : entries) {
-        out << "<rect x=\"" << number(f.x1 - 14) << "\" y=\"" << number(y - 7) << "\" width=\"10\" height=\"8\" fill=\""
-            << colour << "\"/>\n";
-        write_text(out, f.x1 - 19, y, label, "text-anchor=\"end\" paint-order=\"stroke\" stroke=\"#ffffff\" "
-                                             "stroke-width=\"3\" stroke-opacity=\"0.85\"");
+    // One entry: `draw` fills `width` from the corner inward, at the height `y`; its label follows.
+    const auto entry = [&](const std::string& label, double width, auto&& draw) {
+        if (label.empty()) return;
+        draw(std::min(corner, corner + inward * width));
+        const std::string anchor = panel.key_left ? "start" : "end";
+        write_text(out, corner + inward * (width + 5), y, label,
+                   "text-anchor=\"" + anchor + "\" paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"3\" "
+                   "stroke-opacity=\"0.85\"");
         y += 15;
-    }
+    };
+    const auto patch = [&](const auto& item) {
+        entry(item.label, 10, [&](double left) {
+            out << "<rect x=\"" << number(left) << "\" y=\"" << number(y - 7)
+                << "\" width=\"10\" height=\"8\" fill=\"" << item.colour << "\"/>\n";
+        });
+    };
+    for (const Bars& bars : panel.bars) patch(bars);
+    for (const Curve& curve : panel.curves)
+        entry(curve.label, 30, [&](double left) {
+            out << "<path d=\"M" << number(left) << ' ' << number(y - 3.5) << "h30\" " << stroke_of(curve) << "/>\n";
+            write_marker(out, curve, left + 15, y - 3.5);
+        });
+    for (const Dots& dots : panel.dots) patch(dots);
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ HandMlp hand_mlp(const MlpProblem& problem);
 
 /// The chain's value and gradients, one loop over all operations for each element.
 Contender hand_chain(const ChainProblem& problem);
+/// The same for x's gradient alone, on SIMD registers: as many elements as fill some.
+Contender hand_chain_simd(const ChainProblem& problem);
 
 /// sum(tanh(x) sigmoid(x) + ½ exp(−x²)) and its gradient in one loop over SIMD registers.
 Contender hand_fused(const std::vector<float>& x);

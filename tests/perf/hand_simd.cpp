@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace perf {
 namespace {
@@ -58,6 +59,47 @@ private:
     double sum_ = 0;
 };
 
+class Chain {
+public:
+    explicit Chain(const ChainProblem& p) : p_(p), value_(p.operations + 1), gradient_(p.x.size()) {
+        if (p.all || p.x.size() % width != 0)
+            throw std::invalid_argument("the loop is written for the gradient of x, in whole registers");
+    }
+
+    void run() {
+        sum_ = 0;
+        for (std::size_t i = 0; i < p_.x.size(); i += width) elements(i);
+    }
+
+    std::vector<double> result() const {
+        std::vector<double> all{sum_};
+        all.insert(all.end(), gradient_.begin(), gradient_.end());
+        return all;
+    }
+
+private:
+    void elements(std::size_t i) {
+        const Batch a = Batch::load_unaligned(&p_.a[i]), b = Batch::load_unaligned(&p_.b[i]);
+        value_[0] = Batch::load_unaligned(&p_.x[i]);
+        for (int o = 0; o < p_.operations; ++o) {
+            const Batch y = value_[o];
+            value_[o + 1] = o % 3 == 0 ? xsimd::tanh(y) : o % 3 == 1 ? y * a : y + b;
+        }
+        Batch bar(1.0f);
+        for (int o = p_.operations; o-- > 0;) {
+            if (o % 3 == 1) bar *= a;
+            if (o % 3 == 0) bar *= 1.0f - value_[o + 1] * value_[o + 1];
+        }
+        sum_ += add_up(value_.back());
+        bar.store_unaligned(&gradient_[i]);
+    }
+
+    ChainProblem p_;
+    std::vector<Batch> value_;
+    std::vector<float> gradient_;
+    double sum_ = 0;
+};
+
 class Sum {
 public:
     explicit Sum(const SumProblem& p)
@@ -104,6 +146,7 @@ private:
 }  // namespace
 
 Contender hand_fused(const std::vector<float>& x) { return contender(std::make_shared<Fused>(x)); }
+Contender hand_chain_simd(const ChainProblem& problem) { return contender(std::make_shared<Chain>(problem)); }
 Contender hand_sum(const SumProblem& problem) { return contender(std::make_shared<Sum>(problem)); }
 
 }  // namespace perf

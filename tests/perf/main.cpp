@@ -3,6 +3,7 @@
 #include "measure.hpp"
 #include "ours.hpp"
 #include "report.hpp"
+#include "start.hpp"
 #include "torch_peer.hpp"
 
 #include <cstdio>
@@ -194,11 +195,7 @@ Options read(int count, char** arguments) {
 }
 
 void run(const Options& options) {
-    const char* blas = one_thread_blas();
-    const std::string torch = start_torch();
-    one_thread_blas();  // once more: libtorch shares this OpenBLAS
-    std::fprintf(stderr, "%s; %s; one thread\n", blas,
-                 torch.empty() ? "built without libtorch (libtorch-dev), which is skipped" : torch.c_str());
+    start();
     std::vector<Line> lines;
     for (const auto& make : works()) {
         const Work work = make();

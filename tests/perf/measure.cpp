@@ -30,12 +30,6 @@ long repeats_for(const Contender& contender, double wanted_us) {
     }
 }
 
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
 double largest(const std::vector<double>& values) {
     double m = 0;
     for (double v : values) m = std::max(m, std::abs(v));
@@ -44,14 +38,22 @@ double largest(const std::vector<double>& values) {
 
 }  // namespace
 
-std::vector<double> interleaved_medians(const std::vector<const Contender*>& contenders, int rounds) {
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+std::vector<double> interleaved_medians(const std::vector<const Contender*>& contenders, int rounds, double seconds) {
     std::vector<long> repeats;
     for (const Contender* c : contenders) repeats.push_back(repeats_for(*c, 2000));
     std::vector<std::vector<double>> samples(contenders.size());
     const double wall = now_us(CLOCK_MONOTONIC), cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
-    for (int round = 0; round < rounds; ++round)
+    for (int round = 0; round < rounds; ++round) {
+        if (round >= 3 && now_us(CLOCK_MONOTONIC) - wall > seconds * 1e6) break;
         for (std::size_t i = 0; i < contenders.size(); ++i)
             samples[i].push_back(sample_us(*contenders[i], repeats[i]));
+    }
     // A hidden thread would spend more processor time than passes on the wall.
     if (now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu > 1.05 * (now_us(CLOCK_MONOTONIC) - wall) + 1e4)
         throw std::runtime_error("more than one thread ran while one was timed");

@@ -35,6 +35,13 @@ struct Counted {
 Counted replayed_chain(const ChainProblem& problem);
 Counted compiled_chain(const ChainProblem& problem);
 
+/// Bytes for values of an MLP's training step: what a tape holds after recording loss and gradients; the arena of a
+/// replay, where no buffer is used twice and as planned; and inputs, parameters and results, which any way needs.
+struct StepBytes {
+    double tape, without_reuse, planned, bound;
+};
+StepBytes bytes_of_mlp(const MlpProblem& problem);
+
 /// An MLP's Hessian times a vector, by jvp of the gradient; the gradient alone; and the product by grad of the
 /// gradient's slope along the vector. All replayed.
 struct HessianVector {

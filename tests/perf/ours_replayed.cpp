@@ -25,25 +25,41 @@ struct Recorded {
     std::vector<Node> weights;
 };
 
-// Loss, gradients and updates in one program; the learning rate is a parameter, so that it can change. Each run binds
-// the batch anew. The gradients, which a training loop does not look at, are shown by a second program.
+// Loss, gradients and updates in one program; the learning rate is a parameter, so that it can change.
+struct RecordedStep : Recorded {
+    gt::Tape tape;
+    std::vector<Node> gradients;
+    std::vector<gt::Update> updates;
+    std::size_t gradient_bytes;  ///< what the tape held when loss and gradients were on it
+
+    template <class Record>
+    RecordedStep(const std::vector<Tensor>& batch, double rate, gt::DType dtype, Record record) {
+        std::vector<Node> inputs;
+        for (const Tensor& b : batch) inputs.push_back(tape.input(b));
+        static_cast<Recorded&>(*this) = record(tape, inputs);
+        gradients = gt::grad(loss, weights);
+        gradient_bytes = tape.bytes();
+        const Node rate_leaf = tape.parameter(Tensor::full({}, rate, dtype));
+        for (std::size_t i = 0; i < weights.size(); ++i)
+            updates.push_back({weights[i], weights[i] - rate_leaf * gradients[i]});
+    }
+
+    gt::Compiled compiled(const gt::CompileOptions& options = {}) const {
+        return gt::compile(tape, std::span<const Node>(&loss, 1), updates, options);
+    }
+};
+
+// A step, replayed. Each run binds the batch anew. The gradients, which a training loop does not look at, are shown by
+// a second program.
 class Training {
 public:
     template <class Record>
     Training(std::vector<Tensor> batch, double rate, gt::DType dtype, Record record) : batch_(std::move(batch)) {
-        gt::Tape tape;
-        std::vector<Node> inputs;
-        for (const Tensor& b : batch_) inputs.push_back(tape.input(b));
-        const Recorded r = record(tape, inputs);
-        std::vector<Node> shown = gt::grad(r.loss, r.weights);
-        const Node rate_leaf = tape.parameter(Tensor::full({}, rate, dtype));
-        std::vector<gt::Update> updates;
-        for (std::size_t i = 0; i < shown.size(); ++i)
-            updates.push_back({r.weights[i], r.weights[i] - rate_leaf * shown[i]});
-        const gt::Compiled compiled = gt::compile(tape, std::span<const Node>(&r.loss, 1), updates);
-        for (Node w : r.weights) numbers_.push_back(*compiled.parameter_number(w));
+        const RecordedStep step(batch_, rate, dtype, record);
+        const gt::Compiled compiled = step.compiled();
+        for (Node w : step.weights) numbers_.push_back(*compiled.parameter_number(w));
         replay_ = std::make_unique<gt::Replay>(compiled);
-        gradients_ = outputs_of(gt::compile(tape, shown));
+        gradients_ = outputs_of(gt::compile(step.tape, step.gradients));
     }
 
     void run() {
@@ -146,6 +162,14 @@ Contender replayed_post(const PostProblem& p) {
 Contender replayed_mlp(const MlpProblem& p) {
     const auto record = [&p](gt::Tape& tape, const std::vector<Node>& inputs) { return record_mlp(p, tape, inputs); };
     return contender(std::make_shared<Training>(mlp_batch(p), p.rate, gt::DType::float32, record));
+}
+
+StepBytes bytes_of_mlp(const MlpProblem& p) {
+    const auto record = [&p](gt::Tape& tape, const std::vector<Node>& inputs) { return record_mlp(p, tape, inputs); };
+    const RecordedStep step(mlp_batch(p), p.rate, gt::DType::float32, record);
+    const gt::Compiled planned = step.compiled(), without_reuse = step.compiled({.reuse = false});
+    return {double(step.gradient_bytes), double(without_reuse.arena_bytes()), double(planned.arena_bytes()),
+            double(planned.peak_bytes() - planned.arena_bytes())};
 }
 
 Contender replayed_fused(const std::vector<float>& numbers) {
