@@ -12,7 +12,7 @@
 #include <dlfcn.h>
 #include <cstdlib>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(GRADTAPE_SANITIZED)
 
 namespace {
 thread_local bool counting = false;

@@ -38,7 +38,7 @@ Node chain(Node x, Node p, int links) {
     return y;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(GRADTAPE_SANITIZED)
 constexpr int links = 24000;
 #else
 constexpr int links = 300000;

@@ -75,7 +75,7 @@ long train(const post::Example& example, std::uint64_t seed, std::int64_t batch_
     return steps;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(GRADTAPE_SANITIZED)
 constexpr std::uint64_t runs = 1;
 #else
 constexpr std::uint64_t runs = 6;

@@ -70,7 +70,7 @@ Case smooth(std::uint64_t seed, DType dtype) {
 }
 
 // Under sanitizers a tenth of them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(GRADTAPE_SANITIZED)
 constexpr std::uint64_t share = 10;
 #else
 constexpr std::uint64_t share = 1;

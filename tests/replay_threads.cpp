@@ -177,7 +177,7 @@ TEST_CASE("replay: results handed to another thread stay as they are while repla
         ready.notify_one();
         // Every other time the reader has let go, and the next run may write into the same memory. (Fences order the
         // two; ThreadSanitizer does not know them.)
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(GRADTAPE_SANITIZED)
         while (i % 2 && seen.load(std::memory_order_relaxed) <= i) std::this_thread::yield();
 #endif
     }

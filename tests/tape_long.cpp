@@ -9,7 +9,7 @@
 namespace gradtape::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(GRADTAPE_SANITIZED)
 constexpr std::size_t small_stack = 1024 * 1024;  // instrumented frames are larger
 #else
 constexpr std::size_t small_stack = 256 * 1024;

@@ -9,8 +9,11 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-// Rows of c in a block that is two registers wide, or one: as many as the register file holds beside a row of b.
-#if defined(__AVX512F__)
+// Rows of c in a block that is two registers wide, or one: as many as the register file holds beside a row of b. Under
+// sanitizers, where speed is no matter, few: each height is a function of its own, and takes its time to compile.
+#if defined(GRADTAPE_FEW_HEIGHTS)
+constexpr int block_height = 3, narrow_height = 4;
+#elif defined(__AVX512F__)
 constexpr int block_height = 12, narrow_height = 16;
 #elif defined(__AVX2__)
 constexpr int block_height = 6, narrow_height = 12;
