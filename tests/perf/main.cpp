@@ -30,6 +30,7 @@ struct Work {
     double units = 1;
     double tolerance = 1e-4;            ///< of the largest result; float unless said
     std::optional<double> bound_us;     ///< a limit that is a number, not code
+    Clock clock = Clock::processor;
 };
 
 Line measure(const Work& work, int rounds) {
@@ -40,7 +41,8 @@ Line measure(const Work& work, int rounds) {
         return found;
     };
     require_agreement(work.name, available({&work.check, &work.limit, &work.ours, &work.libtorch}), work.tolerance);
-    const auto medians = interleaved_medians(available({&work.ours, &work.libtorch, &work.limit}), rounds);
+    const auto medians = interleaved_medians(available({&work.ours, &work.libtorch, &work.limit}), rounds,
+                                             std::numeric_limits<double>::infinity(), work.clock);
     Line line{work.name, medians[0] / work.units, {}, work.bound_us, work.target, work.against};
     std::size_t next = 1;
     if (work.libtorch) line.libtorch_us = medians[next++] / work.units;
@@ -119,6 +121,26 @@ Work mlp_replayed(std::vector<int> widths, int batch, double target) {
     return work;
 }
 
+/// With the opt-in rewrite of updates, which changes rounding.
+Work mlp_joined(std::vector<int> widths, int batch, double target) {
+    Work work = mlp_replayed(widths, batch, target);
+    work.name += ", gemm_updates";
+    work.ours = replayed_mlp(mlp_problem(std::move(widths), batch), {.gemm_updates = true});
+    return work;
+}
+
+/// Two threads against one, by the clock on the wall.
+Work mlp_shared(std::vector<int> widths, int batch, double speedup) {
+    Work work = mlp_replayed(widths, batch, 1 / speedup);
+    const MlpProblem p = mlp_problem(std::move(widths), batch);
+    work.name += ", two threads against one";
+    work.limit = replayed_mlp(p);
+    work.ours = replayed_mlp(p, {.threads = 2});
+    work.libtorch = {};
+    work.clock = Clock::wall;
+    return work;
+}
+
 Work fused_replayed(Against against, double target) {
     Work work = fused();
     work.name = "replayed: " + work.name + (against == Against::limit ? ", against the loop" : ", against libtorch");
@@ -162,6 +184,9 @@ const std::vector<std::function<Work()>>& works() {
         [] { return mlp_replayed({64, 32, 32, 10}, 32, 1.1); }, [] { return mlp_replayed({784, 128, 10}, 64, 1.12); },
         [] { return mlp_replayed({784, 512, 512, 10}, 128, 1.08); },
         [] { return mlp_replayed({784, 1024, 1024, 10}, 256, 1.06); },
+        [] { return mlp_joined({784, 512, 512, 10}, 128, 1.02); },
+        [] { return mlp_joined({784, 1024, 1024, 10}, 256, 1.01); },
+        [] { return mlp_shared({784, 1024, 1024, 10}, 256, 1.85); },
         [] { return fused_replayed(Against::limit, 1.3); }, [] { return fused_replayed(Against::libtorch, 8); },
         [] { return chain_replayed(); }, [] { return hessian_vector_product(); }, [] { return compiling(); },
         [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },

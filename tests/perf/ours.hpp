@@ -4,6 +4,8 @@
 #include "contender.hpp"
 #include "problems.hpp"
 
+#include <gradtape/compile.hpp>
+
 namespace perf {
 
 Contender ours_post(const PostProblem& problem);
@@ -23,7 +25,7 @@ Contender explicit_post(const PostProblem& problem);
 
 /// By replay: compiled when the contender is made; a run binds the inputs and replays, updates included.
 Contender replayed_post(const PostProblem& problem);
-Contender replayed_mlp(const MlpProblem& problem);
+Contender replayed_mlp(const MlpProblem& problem, const gradtape::CompileOptions& options = {});
 Contender replayed_fused(const std::vector<float>& x);
 
 /// A contender, and how many instructions its program has.

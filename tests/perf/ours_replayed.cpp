@@ -54,9 +54,11 @@ struct RecordedStep : Recorded {
 class Training {
 public:
     template <class Record>
-    Training(std::vector<Tensor> batch, double rate, gt::DType dtype, Record record) : batch_(std::move(batch)) {
+    Training(std::vector<Tensor> batch, double rate, gt::DType dtype, Record record,
+             const gt::CompileOptions& options = {})
+        : batch_(std::move(batch)) {
         const RecordedStep step(batch_, rate, dtype, record);
-        const gt::Compiled compiled = step.compiled();
+        const gt::Compiled compiled = step.compiled(options);
         for (Node w : step.weights) numbers_.push_back(*compiled.parameter_number(w));
         replay_ = std::make_unique<gt::Replay>(compiled);
         gradients_ = outputs_of(gt::compile(step.tape, step.gradients));
@@ -159,9 +161,9 @@ Contender replayed_post(const PostProblem& p) {
     return contender(std::make_shared<Training>(std::move(batch), p.rate, gt::DType::float64, record));
 }
 
-Contender replayed_mlp(const MlpProblem& p) {
+Contender replayed_mlp(const MlpProblem& p, const gt::CompileOptions& options) {
     const auto record = [&p](gt::Tape& tape, const std::vector<Node>& inputs) { return record_mlp(p, tape, inputs); };
-    return contender(std::make_shared<Training>(mlp_batch(p), p.rate, gt::DType::float32, record));
+    return contender(std::make_shared<Training>(mlp_batch(p), p.rate, gt::DType::float32, record, options));
 }
 
 StepBytes bytes_of_mlp(const MlpProblem& p) {

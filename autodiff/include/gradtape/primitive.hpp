@@ -126,7 +126,7 @@ struct Prepared {
 /// the same tree, and so the same bits, as the primitive's kernel. `append` adds what another state has taken in: 2^k
 /// elements, the same for each but the last, and at least 4096.
 struct StreamReduction {
-    std::size_t state_bytes;
+    std::size_t (*state_bytes)(std::size_t count);  ///< for so many elements in all
     void (*begin)(void* state);
     void (*add)(void* state, const void* elements, std::size_t count);
     void (*append)(void* state, const void* next);

@@ -3,6 +3,8 @@
 
 #include "fold.hpp"
 
+#include <bit>
+
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
@@ -13,10 +15,19 @@ struct State {
     using Rows = Row<T, registers>;
 
     Rows current;
-    Rows pending[48];
-    int top;
     int64_t blocks, rows;  // rows: of the current block
+    int top;
+
+    /// Sums of 2^k blocks, behind this: one for each bit that `blocks` can have.
+    Rows* pending() { return reinterpret_cast<Rows*>(this + 1); }
+    const Rows* pending() const { return reinterpret_cast<const Rows*>(this + 1); }
 };
+
+template <class T>
+std::size_t state_bytes(std::size_t count) {
+    const std::size_t blocks = count / (block_rows * sizeof(typename State<T>::Rows) / sizeof(T));
+    return sizeof(State<T>) + std::size_t(std::bit_width(blocks)) * sizeof(typename State<T>::Rows);
+}
 
 template <class T>
 void clear(typename State<T>::Rows& row) {
@@ -35,8 +46,8 @@ void begin(void* memory) {
 template <class T>
 void push(State<T>& state, typename State<T>::Rows row, int64_t size) {
     for (int64_t bit = state.blocks / size; bit & 1; bit >>= 1)
-        row = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], row);
-    state.pending[state.top++] = row;
+        row = combine_rows<Sum, T, State<T>::registers>(state.pending()[--state.top], row);
+    state.pending()[state.top++] = row;
     state.blocks += size;
 }
 
@@ -67,9 +78,9 @@ void append(void* memory, const void* other) {
     auto& state = *static_cast<State<T>*>(memory);
     const auto& next = *static_cast<const State<T>*>(other);
     if (next.top == 1) {
-        push(state, next.pending[0], next.blocks);
+        push(state, next.pending()[0], next.blocks);
     } else {
-        for (int i = 0; i < next.top; ++i) state.pending[state.top++] = next.pending[i];
+        for (int i = 0; i < next.top; ++i) state.pending()[state.top++] = next.pending()[i];
         state.blocks += next.blocks;
     }
     state.current = next.current;
@@ -80,12 +91,12 @@ template <class T>
 void end(void* memory, void* result) {
     auto& state = *static_cast<State<T>*>(memory);
     auto sum = state.current;
-    while (state.top > 0) sum = combine_rows<Sum, T, State<T>::registers>(state.pending[--state.top], sum);
+    while (state.top > 0) sum = combine_rows<Sum, T, State<T>::registers>(state.pending()[--state.top], sum);
     *static_cast<T*>(result) = fold_row<Sum, T, State<T>::registers>(sum);
 }
 
 template <class T>
-constexpr StreamReduction stream{sizeof(State<T>), &begin<T>, &add<T>, &append<T>, &end<T>};
+constexpr StreamReduction stream{&state_bytes<T>, &begin<T>, &add<T>, &append<T>, &end<T>};
 
 }  // namespace
 

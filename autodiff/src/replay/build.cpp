@@ -336,7 +336,7 @@ private:
         if (!instruction.primitive->elementwise) {
             op.kind = GroupOp::Kind::reduce;
             op.reduction = instruction.primitive->streams[instruction.type.dtype == DType::float64];
-            const std::size_t bytes = padded_state(*op.reduction) * g.group.parts(), place = layout_.take(bytes);
+            const std::size_t bytes = padded_state(*op.reduction, g.group.count) * g.group.parts(), place = layout_.take(bytes);
             g.group.reduces = true;
             states_.push_back({place, bytes});
             op.state = add_buffer(Home::arena, place, bytes);

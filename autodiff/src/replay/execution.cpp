@@ -202,7 +202,7 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
                 default: return spread_column<std::uint8_t>(source(), op.period, begin, count, address(op.out));
             }
         case GroupOp::Kind::reduce: {
-            char* const state = at_[op.state] + block.part * padded_state(*op.reduction);
+            char* const state = at_[op.state] + block.part * padded_state(*op.reduction, group.count);
             if (begin % group.part == 0) op.reduction->begin(state);
             op.reduction->add(state, address(op.in[0]), count);
             return;
@@ -224,7 +224,7 @@ void Execution::end_reductions(const Group& group) {
         if (op.kind == GroupOp::Kind::reduce) {
             char* const state = at_[op.state];
             for (std::size_t part = 1; part < group.parts(); ++part)
-                op.reduction->append(state, state + part * padded_state(*op.reduction));
+                op.reduction->append(state, state + part * padded_state(*op.reduction, group.count));
             op.reduction->end(state, at_[op.out.buffer]);
         }
 }

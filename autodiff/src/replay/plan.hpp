@@ -44,7 +44,10 @@ struct GroupOp {
     BufferId state = 0;      ///< reduce: the running state, one for each part
 };
 
-inline std::size_t padded_state(const StreamReduction& reduction) { return (reduction.state_bytes + 63) / 64 * 64; }
+/// Bytes of a reduction's state, in whole cache lines.
+inline std::size_t padded_state(const StreamReduction& reduction, std::size_t count) {
+    return (reduction.state_bytes(count) + 63) / 64 * 64;
+}
 
 /// Elementwise operations over the same number of elements.
 struct Group {

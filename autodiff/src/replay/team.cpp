@@ -3,10 +3,6 @@
 
 #include <chrono>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace gradtape::detail {
 namespace {
 
@@ -19,7 +15,7 @@ std::uint64_t taken_of(std::uint64_t ticket) { return ticket & part_mask; }
 
 void pause() {
 #if defined(__x86_64__)
-    _mm_pause();
+    __builtin_ia32_pause();
 #endif
 }
 
