@@ -74,6 +74,35 @@ void same_either_way(Loss loss, int most_calls) {
 
 }  // namespace
 
+struct Wide {
+    nn::Dense fc1{200, 300, {5, "fc1"}}, fc2{300, 1, {5, "fc2"}};
+
+    void visit(nn::Visitor& v) {
+        v("fc1", fc1);
+        v("fc2", fc2);
+    }
+};
+
+TEST_CASE("nn: training on several threads gives the bits of one") {
+    test::Random random(9);
+    const nn::Dataset data{random.tensor({240, 200}, -1, 1), make(std::vector<double>(240, 1)), Labels::plus_minus_one};
+    const auto trained = [&](std::size_t threads, bool plain) {
+        Wide net;
+        nn::fit(net, [](Wide& its, Node x, Node y) {
+            const Node z = its.fc2(tanh(its.fc1(x)));
+            return nn::Outcome(nn::log_loss(z, y, Labels::plus_minus_one), z);
+        }, data, {.phases = {{2, 0.1, Select::last}}, .batches = {.size = 100, .seed = 3}, .plain = plain, .threads = threads});
+        std::vector<Tensor> weights;
+        for (const auto& named : nn::named_parameters(net)) weights.push_back(named.parameter->value());
+        return weights;
+    };
+    const std::vector<Tensor> plain = trained(1, true);
+    for (std::size_t threads : {1, 2, 3}) {
+        const std::vector<Tensor> ours = trained(threads, false);
+        for (std::size_t i = 0; i < plain.size(); ++i) CHECK(same_bits(ours[i], plain[i]));
+    }
+}
+
 TEST_CASE("compiled and plain training end with the same bits") {
     // two batch shapes, and the evaluation
     same_either_way(&log_loss, 3);

@@ -49,7 +49,7 @@ std::optional<Replays::Result> Replays::run(const Tensor& inputs, const Tensor& 
 }
 
 void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
-                  Node loss, Node scores, std::span<const Node> gradients) {
+                  Node loss, Node scores, std::span<const Node> gradients, std::size_t threads) {
     std::vector<Node> outputs{loss};
     if (scores) outputs.push_back(scores);
     std::vector<std::optional<std::size_t>> places;
@@ -57,7 +57,7 @@ void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, 
         places.push_back(gradient ? std::optional(outputs.size()) : std::nullopt);
         if (gradient) outputs.push_back(gradient);
     }
-    const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false});
+    const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false, .threads = threads});
     std::vector<std::optional<std::size_t>> numbers;
     for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss)));
     if (entries_.size() == most) entries_.erase(entries_.begin());

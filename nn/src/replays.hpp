@@ -20,7 +20,7 @@ public:
     std::optional<Result> run(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
     /// Compiles what is recorded on `tape`. `gradients` is empty for an evaluation.
     void add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
-             Node loss, Node scores, std::span<const Node> gradients);
+             Node loss, Node scores, std::span<const Node> gradients, std::size_t threads);
 
 private:
     struct Entry {

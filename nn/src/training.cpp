@@ -118,7 +118,8 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
     const std::span<Parameter* const> parameters = visitor_.found();
     const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
     if (steps_ && !plain)
-        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes);
+        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes,
+                    threads);
     const std::vector<Tensor> found = gradient_values(nodes, parameters);
     if (hook) hook({batch, result.loss, parameters, found});
     optimizer.step(parameters, found, where);
@@ -134,7 +135,7 @@ Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, La
     forward_tape_.guard_reads(!plain);
     const Recording recording(forward_tape_);
     const Outcome outcome = record(forward_tape_, inputs, labels, "evaluate", where);
-    if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {});
+    if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
     return read(outcome, labels, convention, where);
 }
 
@@ -275,6 +276,7 @@ History Trainer::fit(const Dataset& data, const FitOptions& options, Where where
     History history;
     history.warnings = check(data, where);
     if (options.plain) plain = true;
+    if (options.threads > 1) threads = options.threads;
     if (options.phases.empty())
         throw ValueError("no phases; need at least one {epochs, learning_rate, select}", {"fit", {}, {}, where});
     for (const Phase& phase : options.phases)

@@ -30,10 +30,9 @@ void run(const Product<T>& whole, const Product<T>& some) {
     small_gemm(some);
 }
 
-/// The rows or columns of c that are these parts; all of them where the range is.
+/// The rows or columns of c that are these of so many parts.
 template <class T>
-Product<T> part_of(const Product<T>& p, Parts range) {
-    const int64_t parts = gemm_parts(p.m, p.n, p.k);
+Product<T> part_of(const Product<T>& p, Parts range, int64_t parts) {
     if (range.begin == 0 && range.end == parts) return p;
     const bool between_rows = range.way == 1 || p.m >= p.n;
     const int64_t extent = between_rows ? p.m : p.n, unit = between_rows ? cut_between_rows : cut;
@@ -48,21 +47,23 @@ Product<T> part_of(const Product<T>& p, Parts range) {
 // for parts of this size, cut along the longer side.
 int64_t gemm_parts(int64_t m, int64_t n, int64_t k) {
     const int64_t volume = m * n * k, smallest = int64_t(1) << 20, good = int64_t(1) << 26;
-    if (m == 1 || n == 1) return 1;
+    if (volume < 2 * smallest || m == 1 || n == 1) return 1;
     const int64_t most = std::min(volume / smallest, std::max(m, n) / cut);
     return std::max<int64_t>(1, std::min(most, std::clamp<int64_t>(volume / good, 4, 32)));
 }
 
 template <class T>
 void gemm(const Product<T>& p, Parts range) {
-    const Product<T> some = part_of(p, range);
+    const int64_t parts = gemm_parts(p.m, p.n, p.k);
+    if (parts == 1) return run(p, p);
+    const Product<T> some = part_of(p, range, parts);
     const bool nothing = some.m == 0 || some.n == 0;
     if (!nothing) run(p, some);
 }
 
 template <class T>
 void copy_part(const Product<T>& p, const T* from, Parts range) {
-    const Product<T> some = part_of(p, range);
+    const Product<T> some = part_of(p, range, gemm_parts(p.m, p.n, p.k));
     from += some.c - p.c;
     for (int64_t i = 0; i < some.m && some.n > 0; ++i)
         std::memcpy(some.c + i * some.c_row, from + i * p.n, std::size_t(some.n) * sizeof(T));

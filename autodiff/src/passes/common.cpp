@@ -59,9 +59,9 @@ bool are_equal(const Rewriter& rewriter, Index i, Index j) {
 }
 
 /// Instructions by what they compute: an open hash table, at most half full.
-class Known {
+class Seen {
 public:
-    explicit Known(std::size_t most) : entries_(std::bit_ceil(2 * most + 1)) {}
+    explicit Seen(std::size_t most) : entries_(std::bit_ceil(2 * most + 1)) {}
 
     /// The equal of `index` that came first: `index` itself where there was none.
     Index first(const Rewriter& rewriter, Index index) {
@@ -88,7 +88,7 @@ private:
 Body merge_common(const Body& body) {
     Rewriter rewriter(body);
     const std::vector<char> constant = constant_leaves(body);
-    Known known(body.instructions.size());
+    Seen known(body.instructions.size());
     for (Index i = 0; i < body.instructions.size(); ++i) {
         const Primitive& primitive = *body.instructions[i].primitive;
         const Index made = rewriter.keep(i);

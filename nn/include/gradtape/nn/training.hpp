@@ -70,6 +70,7 @@ struct FitOptions {
     BatchOptions batches = {};
     bool evaluate = true;  ///< the whole training set at the start and after each epoch; never changes the weights
     bool plain = false;    ///< no compiled steps: every batch is recorded anew (the same bits, slower)
+    std::size_t threads = 1;  ///< of compiled steps, as in CompileOptions (the same bits)
     StepHook on_step = {};
     std::function<void(const EpochReport&)> on_epoch = {};
 };
@@ -90,6 +91,7 @@ class Trainer {
 public:
     Sgd optimizer;
     bool plain = false;  ///< records every step anew
+    std::size_t threads = 1;  ///< of the steps that are compiled from now on, as in CompileOptions
 
     template <class Model, class Loss>
     Trainer(Model& model, Loss loss, Sgd optimizer)
