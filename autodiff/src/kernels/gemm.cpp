@@ -2,7 +2,6 @@
 #include "gemm.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -20,13 +19,8 @@ constexpr int64_t cut = 64, cut_between_rows = 12;
 
 template <class T>
 void run(const Product<T>& whole, const Product<T>& some) {
-    if constexpr (!std::is_integral_v<T>) {
-        constexpr int64_t largest = std::numeric_limits<int>::max();  // OpenBLAS counts in int
-        const auto [m, n, k] = std::array{whole.m, whole.n, whole.k};
-        const bool empty = m == 0 || n == 0 || k == 0;  // and complains of empty products
-        const bool fits = !empty && m <= largest && n <= largest && k <= largest;
-        if (fits && !small_gemm_wins<T>(whole.ta, whole.tb, m, n, k)) return blas_gemm(some);
-    }
+    if constexpr (!std::is_integral_v<T>)
+        if (!gemm_is_small<T>(whole.ta, whole.tb, whole.m, whole.n, whole.k)) return blas_gemm(some);
     small_gemm(some);
 }
 
@@ -42,6 +36,16 @@ Product<T> part_of(const Product<T>& p, Parts range, int64_t parts) {
 }
 
 }  // namespace
+
+template <class T>
+bool gemm_is_small(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
+    constexpr int64_t largest = std::numeric_limits<int>::max();  // OpenBLAS counts in int
+    const bool empty = m == 0 || n == 0 || k == 0;                // and complains of empty products
+    const bool fits = !empty && m <= largest && n <= largest && k <= largest;
+    return !fits || small_gemm_wins<T>(ta, tb, m, n, k);
+}
+template bool gemm_is_small<float>(bool, bool, int64_t, int64_t, int64_t);
+template bool gemm_is_small<double>(bool, bool, int64_t, int64_t, int64_t);
 
 // A part costs its thread a copy of the other operand into OpenBLAS's own order: measured at 1 to 4 % of the product
 // for parts of this size, cut along the longer side.

@@ -7,6 +7,10 @@
 
 namespace gradtape::detail::GRADTAPE_ISA {
 
+/// Whether the product goes to `small_gemm`, and not to OpenBLAS. Float and double.
+template <class T>
+bool gemm_is_small(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k);
+
 /// Into how many parts a product of these sizes may be cut: 1 where it is not worth while.
 std::int64_t gemm_parts(std::int64_t m, std::int64_t n, std::int64_t k);
 

@@ -2,6 +2,7 @@
 #include "define.hpp"
 
 #include "../kernels/gemm.hpp"
+#include "../kernels/small_gemm.hpp"
 
 #include <array>
 
@@ -62,12 +63,25 @@ void multiply_matrices(const std::int64_t* facts, const void* const* inputs, voi
     }
 }
 
+/// A single product that goes to the small kernel: nothing is left to decide.
+template <class T>
+void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, Parts) {
+    small_gemm<T>({facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
+                   static_cast<const T*>(inputs[1]), static_cast<T*>(output)});
+}
+
+template <class T>
+Prepared settled_product(Transposed t, const Sizes& s) {
+    const std::int64_t parts = s.batch == 1 ? gemm_parts(s.m, s.n, s.k) : parts_of(s.batch, s.m * s.n * s.k, 1 << 20);
+    const bool small = s.batch == 1 && parts == 1 && gemm_is_small<T>(t.x, t.y, s.m, s.n, s.k);
+    return {small ? &multiply_small<T> : &multiply_matrices<T>, {t.x, t.y, s.batch, s.m, s.n, s.k, parts}, parts,
+            s.batch == 1 ? gemm_ways : 1};
+}
+
 Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
     const Transposed t = flags(attributes);
     const Sizes s = sizes(x[0]->shape, x[1]->shape, t);
-    const std::int64_t parts = s.batch == 1 ? gemm_parts(s.m, s.n, s.k) : parts_of(s.batch, s.m * s.n * s.k, 1 << 20);
-    return {z.dtype == DType::float32 ? &multiply_matrices<float> : &multiply_matrices<double>,
-            {t.x, t.y, s.batch, s.m, s.n, s.k, parts}, parts, s.batch == 1 ? gemm_ways : 1};
+    return z.dtype == DType::float32 ? settled_product<float>(t, s) : settled_product<double>(t, s);
 }
 
 }  // namespace
