@@ -21,6 +21,15 @@ const double* repeated_number(const Instruction& instruction) {
     return nullptr;
 }
 
+std::vector<std::uint32_t> count_reads(const Body& body) {
+    std::vector<std::uint32_t> reads(body.instructions.size());
+    for (const Instruction& instruction : body.instructions)
+        for (Index operand : instruction.operands) ++reads[operand];
+    for (Index output : body.outputs) ++reads[output];
+    for (const Body::Update& update : body.updates) ++reads[update.value];
+    return reads;
+}
+
 Rewriter::Rewriter(const Body& old) : old_(old), now_(old.instructions.size(), ~Index(0)) {
     made_.instructions.reserve(old.instructions.size());
 }

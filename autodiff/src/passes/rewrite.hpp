@@ -11,6 +11,9 @@ std::vector<char> constant_leaves(const Body& body);
 /// The number that a constant repeats in every element; null for other instructions.
 const double* repeated_number(const Instruction& instruction);
 
+/// How often each instruction is read: by others, as an output, and as the value of an update.
+std::vector<std::uint32_t> count_reads(const Body& body);
+
 class Rewriter {
 public:
     /// Instructions of `old` are visited in order; each is kept, or stands for an earlier value, or is left out.

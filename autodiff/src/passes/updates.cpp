@@ -10,12 +10,7 @@ namespace {
 
 class Updates {
 public:
-    explicit Updates(const Body& body) : body_(body), rewriter_(body), reads_(body.instructions.size()) {
-        for (const Instruction& instruction : body.instructions)
-            for (Index operand : instruction.operands) ++reads_[operand];
-        for (Index output : body.outputs) ++reads_[output];
-        for (const Body::Update& update : body.updates) ++reads_[update.value];
-    }
+    explicit Updates(const Body& body) : body_(body), rewriter_(body), reads_(count_reads(body)) {}
 
     Body run() && {
         for (Index i = 0; i < body_.instructions.size(); ++i)

@@ -84,10 +84,6 @@ Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Att
     return z.dtype == DType::float32 ? settled_product<float>(t, s) : settled_product<double>(t, s);
 }
 
-}  // namespace
-
-namespace {
-
 Node x_cotangent(Node y, Node z_bar, Transposed t) {
     return t.x ? gradtape::matmul(y, z_bar, {t.y, true}) : gradtape::matmul(z_bar, y, {false, !t.y});
 }

@@ -1,17 +1,16 @@
 // Finding pairs, in one pass over the groups.
 #include "pairs.hpp"
 
+#include "../passes/rewrite.hpp"
+
 namespace gradtape::detail {
 namespace {
 
-/// How often each value is read, results and updates included; a value with another name (a reshape) counts as read.
-std::vector<std::uint32_t> count_reads(const Program::Body& body, const Schedule& schedule) {
-    std::vector<std::uint32_t> reads(body.instructions.size());
-    const auto read = [&](Index i) { ++reads[schedule.root[i]]; };
-    for (const Instruction& instruction : body.instructions)
-        for (Index operand : instruction.operands) read(operand);
-    for (Index output : body.outputs) read(output);
-    for (const auto& update : body.updates) read(update.value);
+/// How often each value is read, under whichever name; one with another name (a reshape) counts as read by it.
+std::vector<std::uint32_t> reads_of_values(const Program::Body& body, const Schedule& schedule) {
+    const std::vector<std::uint32_t> by_name = count_reads(body);
+    std::vector<std::uint32_t> reads(by_name.size());
+    for (Index i = 0; i < by_name.size(); ++i) reads[schedule.root[i]] += by_name[i];
     return reads;
 }
 
@@ -27,7 +26,7 @@ Loop loop_of_pair(const Instruction& first, const Instruction& second, std::uint
 Pairs find_pairs(const Program::Body& body, const Schedule& schedule) {
     const std::size_t size = body.instructions.size();
     Pairs pairs{std::vector(size, no_index), std::vector<std::uint8_t>(size), std::vector<char>(size)};
-    const std::vector<std::uint32_t> reads = count_reads(body, schedule);
+    const std::vector<std::uint32_t> reads = reads_of_values(body, schedule);
     for (std::uint32_t u = 0; u < schedule.units.size(); ++u) {
         if (schedule.units[u].kind != Unit::Kind::group) continue;
         for (Index i : schedule.units[u].members) {
