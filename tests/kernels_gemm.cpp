@@ -113,39 +113,51 @@ std::vector<Case> cases() {
     return list;
 }
 
-TEST_CASE_TEMPLATE("the small product is one sequential sum for each element", T, float, double) {
+/// Every size with and without each operand transposed.
+std::vector<Case> transposed(std::initializer_list<std::array<int64_t, 3>> sizes) {
+    std::vector<Case> list;
+    for (bool ta : {false, true})
+        for (bool tb : {false, true})
+            for (const auto& [m, n, k] : sizes) list.push_back({ta, tb, m, n, k});
+    return list;
+}
+
+std::vector<Case> operator+(std::vector<Case> a, const std::vector<Case>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+}
+
+/// f(kernels, case) for every instruction set and every case.
+template <class T, class F>
+void for_each_case(const std::vector<Case>& list, F f) {
     for (auto& set : products<T>())
-        for (Case s : cases()) {
+        for (Case s : list) {
             INFO(set.isa);
             CAPTURE(s.ta);
             CAPTURE(s.tb);
             CAPTURE(s.m);
             CAPTURE(s.n);
             CAPTURE(s.k);
-            const auto a = random_elements<T>(s.m * s.k, 1), b = random_elements<T>(s.k * s.n, 2);
-            CHECK(same(product<T>(set.small, s, a, b), sequential(s, set.fused, a, b)));
+            f(set, s);
         }
 }
 
+TEST_CASE_TEMPLATE("the small product is one sequential sum for each element", T, float, double) {
+    for_each_case<T>(cases(), [](auto& set, Case s) {
+        const auto a = random_elements<T>(s.m * s.k, 1), b = random_elements<T>(s.k * s.n, 2);
+        CHECK(same(product<T>(set.small, s, a, b), sequential(s, set.fused, a, b)));
+    });
+}
+
 TEST_CASE_TEMPLATE("gemm agrees with long double on either side of the threshold", T, float, double) {
-    auto list = cases();
-    for (bool ta : {false, true})
-        for (bool tb : {false, true})
-            for (Case s : {Case{ta, tb, 64, 64, 64}, {ta, tb, 128, 100, 70}, {ta, tb, 1, 300, 400},
-                           {ta, tb, 300, 1, 400},
-                           {ta, tb, 64, 10, 784}, {ta, tb, 200, 3, 300}})
-                list.push_back(s);
-    for (auto& set : products<T>())
-        for (Case s : list) {
-            INFO(set.isa);
-            CAPTURE(s.m);
-            CAPTURE(s.n);
-            CAPTURE(s.k);
-            const auto a = random_elements<T>(s.m * s.k, 3), b = random_elements<T>(s.k * s.n, 4);
-            const auto c = product<T>(set.gemm, s, a, b);
-            CHECK(is_close(s, a, b, c));
-            CHECK(same(c, product<T>(set.gemm, s, a, b)));
-        }
+    const auto list = cases() + transposed({{64, 64, 64}, {128, 100, 70}, {1, 300, 400}, {300, 1, 400}, {64, 10, 784},
+                                            {200, 3, 300}});
+    for_each_case<T>(list, [](auto& set, Case s) {
+        const auto a = random_elements<T>(s.m * s.k, 3), b = random_elements<T>(s.k * s.n, 4);
+        const auto c = product<T>(set.gemm, s, a, b);
+        CHECK(is_close(s, a, b, c));
+        CHECK(same(c, product<T>(set.gemm, s, a, b)));
+    });
 }
 
 TEST_CASE_TEMPLATE("a NaN or infinity stays in its row and column", T, float, double) {
@@ -190,49 +202,36 @@ T rounding(Case s) {
 }
 
 TEST_CASE_TEMPLATE("the parts of a product make up the whole", T, float, double) {
-    using Size = std::array<int64_t, 3>;
-    for (auto& set : products<T>())
-        for (bool ta : {false, true})
-            for (bool tb : {false, true})
-                for (int64_t way : {0, 1})
-                    for (auto [m, n, k] : {Size{128, 70, 1200}, {70, 260, 300}, {257, 300, 129}, {300, 300, 400}}) {
-                        const Case s{ta, tb, m, n, k};
-                        const int64_t parts = set.parts(m, n, k);
-                        INFO(set.isa);
-                        CAPTURE(s.m);
-                        CHECK(parts > 1);
-                        const auto a = random_elements<T>(m * k, 9), b = random_elements<T>(k * n, 10);
-                        const auto in_parts = [&](const Product<T>& p) {
-                            for (int64_t part = parts; part-- > 0;) set.some(p, {part, part + 1, way});
-                        };
-                        const auto whole = product<T>(set.gemm, s, a, b), made = product<T>(in_parts, s, a, b);
-                        CHECK(distance(whole, made) <= rounding<T>(s));
-                    }
+    const auto list = transposed({{128, 70, 1200}, {70, 260, 300}, {257, 300, 129}, {300, 300, 400}});
+    for_each_case<T>(list, [](auto& set, Case s) {
+        const int64_t parts = set.parts(s.m, s.n, s.k);
+        CHECK(parts > 1);
+        const auto a = random_elements<T>(s.m * s.k, 9), b = random_elements<T>(s.k * s.n, 10);
+        const auto whole = product<T>(set.gemm, s, a, b);
+        for (int64_t way : {0, 1}) {
+            const auto in_parts = [&](const Product<T>& p) {
+                for (int64_t part = parts; part-- > 0;) set.some(p, {part, part + 1, way});
+            };
+            CHECK(distance(whole, product<T>(in_parts, s, a, b)) <= rounding<T>(s));
+        }
+    });
     for (auto& set : products<T>()) CHECK(set.parts(64, 64, 64) == 1);
 }
 
 TEST_CASE_TEMPLATE("a scaled product is added to what is there", T, float, double) {
-    auto list = cases();
-    for (bool ta : {false, true})
-        for (bool tb : {false, true})
-            for (Case s : {Case{ta, tb, 128, 100, 200}, {ta, tb, 1, 300, 400}, {ta, tb, 300, 1, 400}}) list.push_back(s);
-    for (auto& set : products<T>())
-        for (Case s : list) {
-            INFO(set.isa);
-            CAPTURE(s.m);
-            CAPTURE(s.n);
-            CAPTURE(s.k);
-            const auto a = random_elements<T>(s.m * s.k, 11), b = random_elements<T>(s.k * s.n, 12);
-            const auto old = random_elements<T>(s.m * s.n, 13);
-            for (auto f : {set.gemm, set.small}) {
-                Buffer<T> from_a(a), from_b(b), to(old);
-                f({s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get(), true, T(-0.5)});
-                CHECK(to.intact());
-                std::vector<T> added = to.elements();
-                for (std::size_t i = 0; i < added.size(); ++i) added[i] = (added[i] - old[i]) * T(-2);
-                CHECK(distance(added, product<T>(set.small, s, a, b)) <= rounding<T>(s));
-            }
+    const auto list = cases() + transposed({{128, 100, 200}, {1, 300, 400}, {300, 1, 400}});
+    for_each_case<T>(list, [](auto& set, Case s) {
+        const auto a = random_elements<T>(s.m * s.k, 11), b = random_elements<T>(s.k * s.n, 12);
+        const auto old = random_elements<T>(s.m * s.n, 13);
+        for (auto f : {set.gemm, set.small}) {
+            Buffer<T> from_a(a), from_b(b), to(old);
+            f({s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get(), true, T(-0.5)});
+            CHECK(to.intact());
+            std::vector<T> added = to.elements();
+            for (std::size_t i = 0; i < added.size(); ++i) added[i] = (added[i] - old[i]) * T(-2);
+            CHECK(distance(added, product<T>(set.small, s, a, b)) <= rounding<T>(s));
         }
+    });
 }
 
 TEST_CASE("integer products are exact, and wrap around") {
