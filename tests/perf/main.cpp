@@ -114,28 +114,19 @@ Work post_replayed(Against against, double target) {
             .tolerance = 1e-12, .bound_us = {}};
 }
 
-Work mlp_replayed(std::vector<int> widths, int batch, double target) {
+/// `how`: what the options are, for the name.
+Work mlp_replayed(std::vector<int> widths, int batch, double target, const gradtape::CompileOptions& options = {},
+                  const std::string& how = "") {
     Work work = mlp(widths, batch, target);
-    work.name = "replayed: " + work.name;
-    work.ours = replayed_mlp(mlp_problem(std::move(widths), batch));
-    return work;
-}
-
-/// With the opt-in rewrite of updates, which changes rounding.
-Work mlp_joined(std::vector<int> widths, int batch, double target) {
-    Work work = mlp_replayed(widths, batch, target);
-    work.name += ", gemm_updates";
-    work.ours = replayed_mlp(mlp_problem(std::move(widths), batch), {.gemm_updates = true});
+    work.name = "replayed: " + work.name + how;
+    work.ours = replayed_mlp(mlp_problem(std::move(widths), batch), options);
     return work;
 }
 
 /// Two threads against one, by the clock on the wall.
 Work mlp_shared(std::vector<int> widths, int batch, double speedup) {
-    Work work = mlp_replayed(widths, batch, 1 / speedup);
-    const MlpProblem p = mlp_problem(std::move(widths), batch);
-    work.name += ", two threads against one";
-    work.limit = replayed_mlp(p);
-    work.ours = replayed_mlp(p, {.threads = 2});
+    Work work = mlp_replayed(widths, batch, 1 / speedup, {.threads = 2}, ", two threads against one");
+    work.limit = replayed_mlp(mlp_problem(std::move(widths), batch));
     work.libtorch = {};
     work.clock = Clock::wall;
     return work;
@@ -184,8 +175,8 @@ const std::vector<std::function<Work()>>& works() {
         [] { return mlp_replayed({64, 32, 32, 10}, 32, 1.1); }, [] { return mlp_replayed({784, 128, 10}, 64, 1.12); },
         [] { return mlp_replayed({784, 512, 512, 10}, 128, 1.08); },
         [] { return mlp_replayed({784, 1024, 1024, 10}, 256, 1.06); },
-        [] { return mlp_joined({784, 512, 512, 10}, 128, 1.02); },
-        [] { return mlp_joined({784, 1024, 1024, 10}, 256, 1.01); },
+        [] { return mlp_replayed({784, 512, 512, 10}, 128, 1.02, {.gemm_updates = true}, ", gemm_updates"); },
+        [] { return mlp_replayed({784, 1024, 1024, 10}, 256, 1.01, {.gemm_updates = true}, ", gemm_updates"); },
         [] { return mlp_shared({784, 1024, 1024, 10}, 256, 1.85); },
         [] { return fused_replayed(Against::limit, 1.3); }, [] { return fused_replayed(Against::libtorch, 8); },
         [] { return chain_replayed(); }, [] { return hessian_vector_product(); }, [] { return compiling(); },
