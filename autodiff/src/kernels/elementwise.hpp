@@ -6,7 +6,7 @@
 
 #include <gradtape/primitive.hpp>
 
-#include <xsimd/xsimd.hpp>
+#include "xsimd.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <xsimd/xsimd.hpp>
 
 #include "unroll.hpp"
+#include "xsimd.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
@@ -146,7 +146,7 @@ GRADTAPE_INLINE __m128d keep_first(__m128d v, int count, double fill) {
 
 #endif
 
-/// a b + c, rounded once where the instruction set can (xsimd 8.1 rounds twice on AVX-512).
+/// a b + c, rounded once where the instruction set can.
 #if defined(__FMA__)
 GRADTAPE_INLINE float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GRADTAPE_INLINE double multiply_add(double a, double b, double c) { return __builtin_fma(a, b, c); }
