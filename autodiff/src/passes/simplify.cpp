@@ -1,5 +1,5 @@
-// Simplification: one table of rewrites, each of which keeps every bit: signed zeros, infinities, NaNs and their payloads.
-// (Of signalling NaNs, x · 1 would make quiet ones; a rewrite may leave them be.)
+// Simplification: one table of rewrites, each of which keeps every bit: signed zeros, infinities, and NaN as NaN.
+// (A NaN's sign may change with that of an operand; and of signalling NaNs, x · 1 would make quiet ones.)
 #include "rewrite.hpp"
 
 #include "../primitives/catalogue.hpp"
@@ -17,6 +17,7 @@ namespace {
 struct Site {
     Rewriter& rewriter;
     const Instruction& z;
+    const std::vector<std::uint32_t>& reads;  ///< by new number: how often the old program reads the value
 
     Index operand(std::size_t k) const { return z.operands[k]; }
     const Instruction& x(std::size_t k) const { return rewriter.made(z.operands[k]); }
@@ -38,6 +39,14 @@ struct Site {
         return its && std::bit_cast<std::uint64_t>(*its) == std::bit_cast<std::uint64_t>(value);
     }
     bool floating() const { return is_floating(z.type.dtype); }
+    /// y, where operand k is −y of floats.
+    std::optional<Index> negated(std::size_t k) const {
+        return is(k, Op::negative) && floating() ? std::optional(x(k).operands[0]) : std::nullopt;
+    }
+    Index append(Op op, std::initializer_list<Index> operands, const Attributes& attributes = {}) const {
+        const std::span<const Index> list(operands.begin(), operands.size());
+        return rewriter.append({&primitive(op), attributes, SmallVector<Index, 3>(list), z.type, z.where});
+    }
 };
 
 /// What becomes of an instruction: an earlier value, or another instruction of the same type; or it stays as it is.
@@ -57,11 +66,18 @@ Outcome become_number(const Site& at, double value) { return become(at, Op::cons
 
 // ---- arithmetic ----
 
-// x · 1 = x; x · x = x²
+// Negation of floats is exact, so that signs move freely: out of products and into numbers, sums and differences.
+
+// x · 1 = x; x · x = x²; (−x) · (−y) = x · y; (−x) · c = x · (−c)
 Outcome multiply(const Site& at) {
     for (std::size_t k : {0, 1})
         if (at.is_number(k, 1)) return operand(at, 1 - k);
     if (at.operand(0) == at.operand(1)) return become(at, Op::square, {at.operand(0)});
+    const auto x = at.negated(0), y = at.negated(1);
+    if (x && y) return become(at, Op::multiply, {*x, *y});
+    for (std::size_t k : {0, 1})
+        if (const auto factor = at.number(k), other = at.negated(1 - k) ? factor : std::nullopt; other)
+            return become(at, Op::multiply, {*at.negated(1 - k), at.append(Op::constant, {}, {{"value", -*factor}})});
     return as_it_is;
 }
 
@@ -80,23 +96,46 @@ Outcome divide(const Site& at) {
     const auto y = at.number(1);
     const auto factor = y ? exact_reciprocal(*y, at.z.type.dtype) : std::nullopt;
     if (!factor) return as_it_is;
-    const Index constant =
-        at.rewriter.append({&primitive(Op::constant), {{"value", *factor}}, {}, at.z.type, at.z.where});
-    return become(at, Op::multiply, {at.operand(0), constant});
+    return become(at, Op::multiply, {at.operand(0), at.append(Op::constant, {}, {{"value", *factor}})});
 }
 
-// x + (−0) = x, of integers x + 0 = x. But −0 + 0 = 0, so that of floats x + 0 stays.
+/// x · y, where operand k is read here only and is (−x) · y or x · (−y).
+std::optional<Index> negated_product(const Site& at, std::size_t k) {
+    if (!at.is(k, Op::multiply) || !at.floating() || at.reads[at.operand(k)] != 1) return {};
+    const Index x = at.x(k).operands[0], y = at.x(k).operands[1];
+    const auto negated = [&](Index i) { return at.rewriter.made(i).primitive == &primitive(Op::negative); };
+    if (negated(x)) return at.append(Op::multiply, {at.rewriter.made(x).operands[0], y});
+    if (negated(y)) return at.append(Op::multiply, {x, at.rewriter.made(y).operands[0]});
+    return {};
+}
+
+// x + (−0) = x, of integers x + 0 = x. But −0 + 0 = 0, so that of floats x + 0 stays. x + (−y) = x − y
 Outcome add(const Site& at) {
     for (std::size_t k : {0, 1})
         if (at.is_number(k, at.floating() ? -0.0 : 0.0)) return operand(at, 1 - k);
+    for (std::size_t k : {1, 0}) {
+        if (const auto y = at.negated(k)) return become(at, Op::subtract, {at.operand(1 - k), *y});
+        if (const auto y = negated_product(at, k)) return become(at, Op::subtract, {at.operand(1 - k), *y});
+    }
     return as_it_is;
 }
 
-// x − 0 = x. But x − (−0) is x + 0.
-Outcome subtract(const Site& at) { return at.is_number(1, 0.0) ? operand(at, 0) : as_it_is; }
+// x − 0 = x. But x − (−0) is x + 0. x − (−y) = x + y
+Outcome subtract(const Site& at) {
+    if (at.is_number(1, 0.0)) return operand(at, 0);
+    if (const auto y = at.negated(1)) return become(at, Op::add, {at.operand(0), *y});
+    if (const auto y = negated_product(at, 1)) return become(at, Op::add, {at.operand(0), *y});
+    return as_it_is;
+}
 
 // −(−x) = x
 Outcome negative(const Site& at) { return at.is(0, Op::negative) ? earlier(at.x(0).operands[0]) : as_it_is; }
+
+// (−x)² = x²
+Outcome square(const Site& at) {
+    const auto x = at.negated(0);
+    return x ? become(at, Op::square, {*x}) : as_it_is;
+}
 
 /// True where a constant has no zero among its elements.
 bool has_no_zero(const Site& at, std::size_t k) {
@@ -269,6 +308,7 @@ constexpr Rule rules[] = {
     {Op::add, add},
     {Op::subtract, subtract},
     {Op::negative, negative},
+    {Op::square, square},
     {Op::multiply_no_nan, multiply_no_nan},
     {Op::abs, abs},
     {Op::maximum, idempotent},
@@ -300,17 +340,22 @@ Outcome simplified(const Site& at) {
 
 Body simplify(const Body& body) {
     Rewriter rewriter(body);
+    const std::vector<std::uint32_t> reads = count_reads(body);
+    std::vector<std::uint32_t> reads_of_made;
     for (Index i = 0; i < body.instructions.size(); ++i) {
         Instruction instruction = rewriter.renumbered(i);
         Outcome outcome;
         do {
-            outcome = simplified({rewriter, instruction});
+            outcome = simplified({rewriter, instruction, reads_of_made});
             if (outcome.instruction) instruction = *std::move(outcome.instruction);
+            reads_of_made.resize(rewriter.size(), 1);
         } while (outcome.instruction);
         if (outcome.value)
             rewriter.replace(i, *outcome.value);
         else
             rewriter.put(i, std::move(instruction));
+        reads_of_made.resize(rewriter.size());
+        reads_of_made[rewriter.now(i)] += reads[i];
     }
     return std::move(rewriter).finish();
 }
