@@ -60,13 +60,14 @@ constexpr auto tanh_kernel = [](auto x) { return xsimd::tanh(x); };
 GRADTAPE_PRIMITIVE(tanh) = unary<tanh_kernel>("tanh")
     .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (1.0 - square(z)); }).on(any_real);
 
-// z = 1/(1 + e^−x): accurate on both sides, since 1 + e^−x is. ∂z/∂x = z (1 − z)
+// z = 1/(1 + e^−x): accurate on both sides, since 1 + e^−x is. ∂z/∂x = z (1 − z), with z̄ z first: of x σ(x), say, that is
+// there already.
 constexpr auto sigmoid_kernel = [](auto x) {
     const decltype(x) one(1);
     return one / (one + xsimd::exp(negated(x)));
 };
 GRADTAPE_PRIMITIVE(sigmoid) = unary<sigmoid_kernel>("sigmoid")
-    .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * (z * (1.0 - z)); }).on(any_real);
+    .vjp([](const Operands&, Node z, Node z_bar) { return z_bar * z * (1.0 - z); }).on(any_real);
 
 // [softplus]
 // z = max(x, 0) + log1p(e^−|x|) (Mächler 2012, "Accurately computing log(1 − exp(−|a|))")
