@@ -17,7 +17,7 @@ struct Products {
     std::string isa;
     bool fused;
     void (*gemm)(const Product<T>&);
-    void (*some)(const Product<T>&, gradtape::detail::Parts);
+    void (*some)(const Product<T>&, const gradtape::detail::Parts&);
     void (*small)(const Product<T>&);
     int64_t (*parts)(int64_t, int64_t, int64_t);
 };

@@ -23,7 +23,7 @@
     template <class T> void softmax(const T*, T*, int64_t, int64_t, int64_t);                                        \
     template <class T> void log_softmax(const T*, T*, int64_t, int64_t, int64_t);                                    \
     int64_t gemm_parts(int64_t, int64_t, int64_t);                                                                   \
-    template <class T> void gemm(const Product<T>&, Parts);                                                          \
+    template <class T> void gemm(const Product<T>&, const Parts&);                                                   \
     template <class T> void gemm(const Product<T>&);                                                                 \
     template <class T> void small_gemm(const Product<T>&);                                                           \
     template <class T> bool small_gemm_wins(bool, bool, int64_t, int64_t, int64_t);                                  \

@@ -107,7 +107,8 @@ struct JoinedLoops {
     Loop loops[kinds][2][2] = {};
 };
 
-/// Some of the parts that a piece of work is made of, in one of the ways of cutting it.
+/// Some of the parts that a piece of work is made of, in one of the ways of cutting it. Passed by reference: of a copy, a
+/// compiler makes words written and one register read, which waits for them.
 struct Parts {
     std::int64_t begin, end;
     std::int64_t way = 0;
@@ -116,7 +117,7 @@ struct Parts {
 /// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own. It has `parts` parts, a number
 /// that depends on the sizes only; they may be computed in any order, and by several threads.
 struct Prepared {
-    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) = nullptr;
+    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) = nullptr;
     std::int64_t facts[8] = {};
     std::int64_t parts = 1;
     std::int64_t ways = 1;  ///< of cutting it, the best one first

@@ -57,7 +57,7 @@ int64_t gemm_parts(int64_t m, int64_t n, int64_t k) {
 }
 
 template <class T>
-void gemm(const Product<T>& p, Parts range) {
+void gemm(const Product<T>& p, const Parts& range) {
     const int64_t parts = gemm_parts(p.m, p.n, p.k);
     if (parts == 1) return run(p, p);
     const Product<T> some = part_of(p, range, parts);
@@ -66,7 +66,7 @@ void gemm(const Product<T>& p, Parts range) {
 }
 
 template <class T>
-void copy_part(const Product<T>& p, const T* from, Parts range) {
+void copy_part(const Product<T>& p, const T* from, const Parts& range) {
     const Product<T> some = part_of(p, range, gemm_parts(p.m, p.n, p.k));
     from += some.c - p.c;
     for (int64_t i = 0; i < some.m && some.n > 0; ++i)
@@ -79,9 +79,9 @@ void gemm(const Product<T>& p) {
 }
 
 #define GRADTAPE_INSTANTIATE(T)                                \
-    template void gemm(const Product<T>&, Parts);                  \
+    template void gemm(const Product<T>&, const Parts&);                  \
     template void gemm(const Product<T>&);                         \
-    template void copy_part(const Product<T>&, const T*, Parts);
+    template void copy_part(const Product<T>&, const T*, const Parts&);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)
 GRADTAPE_INSTANTIATE(std::int64_t)

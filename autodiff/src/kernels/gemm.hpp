@@ -22,11 +22,11 @@ inline constexpr std::int64_t gemm_ways = 2;
 /// Those of the gemm_parts(m, n, k) parts of the product. k == 0 gives zeros (and leaves c as it is, if `add`); without
 /// `add`, c is only written. Float, double and int64 (which wraps around and knows no `add`).
 template <class T>
-void gemm(const Product<T>& product, Parts parts);
+void gemm(const Product<T>& product, const Parts& parts);
 
 /// Copies those parts of a matrix like c, from rows of n elements, to c.
 template <class T>
-void copy_part(const Product<T>& product, const T* from, Parts parts);
+void copy_part(const Product<T>& product, const T* from, const Parts& parts);
 
 /// All of it.
 template <class T>

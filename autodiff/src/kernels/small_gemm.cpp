@@ -94,9 +94,10 @@ GRADTAPE_INLINE void multiply_rows(int64_t m, const Panel<T>& p, std::integer_se
     while (row < m) next(low);
 }
 
-/// m rows of the `count` columns at p.c.
+/// m rows of the `count` columns at p.c. By reference, as everywhere below: a copy would read, as one register, what has
+/// just been written in words, and wait for that.
 template <class T>
-void multiply_panel(int64_t m, int64_t count, Panel<T> p) {
+void multiply_panel(int64_t m, int64_t count, Panel<T>& p) {
     constexpr int W = lanes<T>;
     constexpr auto wide = std::make_integer_sequence<int, block_height>{};
     constexpr auto narrow = std::make_integer_sequence<int, narrow_height>{};
@@ -128,7 +129,7 @@ void pack_transposed(const T* b, int64_t b_row, int64_t depth, int64_t count, T*
 
 /// b stored (n, k): panels are transposed onto the stack, a stretch of k at a time.
 template <class T>
-void multiply_transposed(const Product<T>& product, Panel<T> p) {
+void multiply_transposed(const Product<T>& product, Panel<T>& p) {
     constexpr int64_t width = block_width * lanes<T>;
     alignas(64) T packed[packed_depth * width];
     const int64_t n = product.n, k = product.k;

@@ -49,7 +49,7 @@ Type product_type(const ShapeCall& call, std::size_t from) {
 
 // Facts of a settled product: transposed x and y, batch, m, n, k, parts. The parts of a batch are whole products.
 template <class T>
-void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
+void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
     const auto [tx, ty, batch, m, n, k] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4], facts[5]};
     const Product<T> first{tx != 0, ty != 0, m, n, k, static_cast<const T*>(inputs[0]), static_cast<const T*>(inputs[1]),
                            static_cast<T*>(output)};
@@ -65,7 +65,7 @@ void multiply_matrices(const std::int64_t* facts, const void* const* inputs, voi
 
 /// A single product that goes to the small kernel: nothing is left to decide.
 template <class T>
-void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, Parts) {
+void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
     small_gemm<T>({facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
                    static_cast<const T*>(inputs[1]), static_cast<T*>(output)});
 }
@@ -118,7 +118,7 @@ Type addmm_type(const ShapeCall& call) {
 
 // Facts: transposed x and y, m, n, k.
 template <class T>
-void add_product(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
+void add_product(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
     const T scale = *static_cast<const T*>(inputs[3]);
     const Product<T> p{facts[0] != 0, facts[1] != 0, facts[2], facts[3], facts[4], static_cast<const T*>(inputs[1]),
                        static_cast<const T*>(inputs[2]), static_cast<T*>(output), true, scale};

@@ -82,7 +82,7 @@ Type along_axes_type(const ShapeCall& call) {
 // Facts of a settled reduction: outer, reduced, inner, parts, and the results of one step of outer. Parts are cut
 // along outer.
 template <class T, void (*function)(const T*, T*, std::int64_t, std::int64_t, std::int64_t)>
-void run(const std::int64_t* facts, const void* const* inputs, void* output, Parts parts) {
+void run(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
     const auto [outer, reduced, inner, all, results] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4]};
     const std::int64_t begin = outer * parts.begin / all, end = outer * parts.end / all;
     function(static_cast<const T*>(inputs[0]) + begin * reduced * inner, static_cast<T*>(output) + begin * results,
