@@ -100,6 +100,39 @@ const Primitive own{
     .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * 2 * x[0]; }},
 };
 
+/// 150 operations in a row, of which each reads the one before and one that is up to 90 places back.
+std::vector<Node> far_and_near(Node x, Node y) {
+    std::vector<Node> values{x, y};
+    for (std::size_t i = 2; i < 152; ++i) {
+        const Node last = values[i - 1], old = values[i - 2 - i * i % std::min<std::size_t>(i - 1, 90)];
+        values.push_back(i % 7 == 0   ? tanh(last)
+                         : i % 7 == 1 ? old - last
+                         : i % 7 == 2 ? last * last
+                         : i % 7 == 3 ? 0.5 * last
+                         : i % 7 == 4 ? -last
+                                      : last + 0.25 * old);
+    }
+    return {values[150], values[60], sum(values[151]), values[151]};
+}
+
+TEST_CASE("replay: chains of all lengths, with values read in registers, by later links, by other chains and outside") {
+    for (std::int64_t size : {0, 1, 3, 16, 17, 63, 64, 65, 200, 1024, 1025, 2500}) {
+        CAPTURE(size);
+        const Case its = of([](Tape&, std::span<const Node> x) { return far_and_near(x[0], x[1]); },
+                            {ramp({size}), ramp({size})});
+        CHECK(check_replay(its) == "");
+        // Of two dtypes, with what is no link between them.
+        const Case mixed = of(
+            [](Tape&, std::span<const Node> x) {
+                const std::vector<Node> narrow = far_and_near(cast(x[0], DType::float32), cast(x[1], DType::float32));
+                const Node chosen = where(narrow[0] > narrow[1], x[0], cast(narrow[3], DType::float64));
+                return far_and_near(chosen, x[1] * cast(narrow[2], DType::float64));
+            },
+            {ramp({size}), ramp({size})});
+        CHECK(check_replay(mixed) == "");
+    }
+}
+
 TEST_CASE("replay: a primitive of the user's among others, on inputs and on constants") {
     for (const Shape& shape : {Shape{3}, Shape{4097}, Shape{}, Shape{0, 2}}) {
         const Case its = of(

@@ -65,6 +65,16 @@ TEST_CASE("replay: compiling a chain is linear") {
     check_linear([](Tape&, Node x, Node p, int n) { return chain(x, p, n); }, 20000);
 }
 
+TEST_CASE("replay: compiling operations that hand their results on in registers is linear") {
+    const auto program = [](Tape&, Node x, Node p, int n) {
+        Node y = x;
+        for (int i = 0; i < n; ++i) y = i % 2 ? tanh(y) : y * p;
+        return y;
+    };
+    check_linear(program, 20000);
+    CHECK(outcome([&](Tape& tape, Node x, Node p) { return program(tape, x, p, links); }).same);
+}
+
 TEST_CASE("replay: compiling many uses of one value is linear") {
     check_linear(
         [](Tape&, Node x, Node p, int n) {

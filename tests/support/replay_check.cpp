@@ -40,10 +40,10 @@ std::vector<NamedOptions> make_option_sets() {
         result.push_back({std::string(switch_names[k]) + " alone, debug", only});
         result.push_back({std::string("all but ") + switch_names[k] + ", debug", without});
     }
-    CompileOptions unjoined = all, shared = all;
-    unjoined.join = false;
+    CompileOptions unchained = all, shared = all;
+    unchained.chain = false;
     shared.threads = 3;
-    result.push_back({"all but join, debug", unjoined});
+    result.push_back({"all but chain, debug", unchained});
     result.push_back({"all, on 3 threads, debug", shared});
     return result;
 }

@@ -100,12 +100,28 @@ struct Stream {
 };
 using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
 
-/// Loops that compute another primitive and then this one: by the other's `joins`, by the operand that it gives, and by
-/// float32 or float64. Their operands are the other's, then this one's other operand.
-struct JoinedLoops {
-    static constexpr int kinds = 4;
-    Loop loops[kinds][2][2] = {};
+/// What a link of a chain reads or writes: the bytes of a tile are at `data` + (the tile's offset & `within`). So ~0 is a
+/// whole buffer, 2ᵏ − 1 one block after the other in the same memory, and 0 the same bytes for all tiles.
+struct Place {
+    const void* data;
+    std::size_t within;
 };
+
+/// One operation of a chain of elementwise operations, which takes its elements through all of them a tile of a few
+/// registers at a time. A result is handed on in registers, and written down where `out` has an address.
+struct alignas(64) Link {
+    void (*whole)();  ///< computes a tile and goes on to the next link; the function's type is known to kernels only
+    void (*last)();   ///< the same for a single register
+    Place in[2];
+    Place out;
+};
+inline constexpr std::size_t tile_bytes = 256;  ///< a tile's size at most
+
+/// Runs a chain over elements begin … end.
+using RunChain = void (*)(const Link* links, std::size_t begin, std::size_t end);
+/// Sets the functions of link[0], and of link[1], which ends the chain. Operand `in_registers` is what the link before
+/// hands on; −1: none. Returns what runs chains of this kind.
+using MakeLink = RunChain (*)(Link* link, int in_registers);
 
 /// Some of the parts that a piece of work is made of, in one of the ways of cutting it. Passed by reference: of a copy, a
 /// compiler makes words written and one register read, which waits for them.
@@ -159,8 +175,7 @@ struct Primitive {
     Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
     detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of operand `loop_operand`
     const detail::Loop* loops_by_result = nullptr;  ///< cast: by operand's and result's dtype, 4 × 4
-    const detail::JoinedLoops* joined = nullptr;  ///< elementwise primitives: together with the one before
-    int joins = -1;                       ///< which row of others' `joined` is for this primitive; −1: none
+    detail::MakeLink links[2] = {};       ///< elementwise primitives, float32 and float64: as part of a chain
     std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
     /// Settles a kernel's sizes for replay; null: the kernel is called as it is.
     detail::Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;

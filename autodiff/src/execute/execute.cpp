@@ -32,7 +32,16 @@ void fill_from(DType dtype, const void* element, void* out, std::size_t count) {
 
 }  // namespace
 
-void repeat(DType dtype, const void* element, void* block) { fill_from(dtype, element, block, 64 / size_of(dtype)); }
+void repeat(DType dtype, const void* element, void* block, std::size_t bytes) {
+    char* out = static_cast<char*>(block);
+    for (char* const end = out + bytes; out != end; out += 64) {
+        switch (size_of(dtype)) {  // of fixed counts, which become a few stores
+            case 8: fill(out, 8, load<std::uint64_t>(element)); break;
+            case 4: fill(out, 16, load<std::uint32_t>(element)); break;
+            default: fill(out, 64, load<std::uint8_t>(element));
+        }
+    }
+}
 
 void repeat_number(DType dtype, double value, void* block) {
     switch (dtype) {

@@ -17,8 +17,8 @@ inline std::size_t padded_bytes(const Type& type) {
     return bytes < 64 ? 64 : (bytes + 63) / 64 * 64;
 }
 
-/// Fills a 64-byte block with the element at `element`.
-void repeat(DType dtype, const void* element, void* block);
+/// Fills a block of `bytes`, a multiple of 64, with the element at `element`.
+void repeat(DType dtype, const void* element, void* block, std::size_t bytes = 64);
 /// Fills a 64-byte block with `value` converted to dtype.
 void repeat_number(DType dtype, double value, void* block);
 /// Writes out a repeated value in full.

@@ -13,7 +13,7 @@ namespace {
 
 /// z[i] = kernel(x0[i], …) for SIMD batches; `kernel` is a constexpr lambda.
 template <const auto& kernel, class T, std::size_t arity>
-void simd_loop(std::size_t count, const Stream* in, void* out) {
+__attribute__((flatten)) void simd_loop(std::size_t count, const Stream* in, void* out) {
     using Batch = xsimd::batch<T>;
     constexpr std::size_t width = Batch::size;
     T* z = static_cast<T*>(out);
@@ -32,33 +32,6 @@ void simd_loop(std::size_t count, const Stream* in, void* out) {
             kernel(Batch::load_unaligned(x0), Batch::load_unaligned(x1), Batch::load_unaligned(x2)).store_unaligned(z);
     }
 }
-
-/// first(a, b) or first(a), and then second(that, c), second(c, that) or second(that): operand `place` of it.
-template <const auto& first, std::size_t first_arity, const auto& second, std::size_t second_arity, std::size_t place>
-struct Joined {
-    template <class Batch>
-    static Batch finish(Batch inner, [[maybe_unused]] Batch c) {
-        if constexpr (second_arity == 1)
-            return second(inner);
-        else if constexpr (place == 0)
-            return second(inner, c);
-        else
-            return second(c, inner);
-    }
-    static constexpr auto kernel = [](auto a, auto... more) {
-        if constexpr (first_arity == 1 && sizeof...(more) == 0) {
-            return finish(first(a), a);
-        } else if constexpr (first_arity == 1) {
-            return finish(first(a), more...);
-        } else if constexpr (sizeof...(more) == 1) {
-            const auto inner = first(a, more...);
-            return finish(inner, inner);
-        } else {
-            return [a](auto b, auto c) { return finish(first(a, b), c); }(more...);
-        }
-    };
-    static constexpr std::size_t arity = first_arity + second_arity - 1;
-};
 
 /// An operand's elements, or the one value of a repeated operand: known outside of the loop, so that it vectorises.
 template <class T>

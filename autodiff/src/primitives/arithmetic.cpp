@@ -10,48 +10,17 @@ constexpr auto multiply_kernel = [](auto x, auto y) { return x * y; };
 constexpr auto square_kernel = [](auto x) { return x * x; };
 constexpr auto negative_kernel = [](auto x) { return negated(x); };
 
-namespace {
-
-/// The loops of `second` after each of the primitives that join: add, subtract, multiply and square, in this order.
-template <const auto& second, std::size_t arity>
-constexpr JoinedLoops after_each() {
-    JoinedLoops joined;
-    const auto set = [&]<const auto& first, std::size_t first_arity>(int kind) {
-        using Left = Joined<first, first_arity, second, arity, 0>;
-        joined.loops[kind][0][0] = &simd_loop<Left::kernel, float, Left::arity>;
-        joined.loops[kind][0][1] = &simd_loop<Left::kernel, double, Left::arity>;
-        if constexpr (arity == 2) {
-            using Right = Joined<first, first_arity, second, arity, 1>;
-            joined.loops[kind][1][0] = &simd_loop<Right::kernel, float, Right::arity>;
-            joined.loops[kind][1][1] = &simd_loop<Right::kernel, double, Right::arity>;
-        }
-    };
-    set.template operator()<add_kernel, 2>(0);
-    set.template operator()<subtract_kernel, 2>(1);
-    set.template operator()<multiply_kernel, 2>(2);
-    set.template operator()<square_kernel, 1>(3);
-    return joined;
-}
-constexpr JoinedLoops joined_add = after_each<add_kernel, 2>(), joined_subtract = after_each<subtract_kernel, 2>(),
-                      joined_multiply = after_each<multiply_kernel, 2>(),
-                      joined_negative = after_each<negative_kernel, 1>();
-
-}  // namespace
-
 // z = x + y
 GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add").integers<add_kernel>().commutative().linear()
-    .joined(&joined_add, 0)
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).on(any_real);
 
 // z = x − y
 GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subtract_kernel>().linear()
-    .joined(&joined_subtract, 1)
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
          [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
 
 // z = x y
 GRADTAPE_PRIMITIVE(multiply) = binary<multiply_kernel>("multiply").integers<multiply_kernel>().commutative()
-    .joined(&joined_multiply, 2)
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
          [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }).on(any_real);
 
@@ -65,7 +34,6 @@ GRADTAPE_PRIMITIVE(divide) = binary<divide_kernel>("divide")
 // z = −x, as IEEE negation has it: of 0 it is −0, and NaN changes its sign
 constexpr auto negative_integer = [](auto x) { return decltype(x)(0) - x; };
 GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negative_integer>().linear()
-    .joined(&joined_negative)
     .vjp([](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
 
 // z = x^y, by the C library: exp(y log x) would lose digits as the exponent grows.
@@ -85,7 +53,7 @@ GRADTAPE_PRIMITIVE(power) = [] {
     .on(positive, any_real);
 
 // z = x²
-GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>().joined(nullptr, 3)
+GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>()
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * (x[0] + x[0]); }).on(any_real);
 
 // z = x y, and 0 where y = 0

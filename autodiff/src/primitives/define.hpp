@@ -3,6 +3,7 @@
 
 #include <gradtape/primitive.hpp>
 
+#include "../kernels/chain.hpp"
 #include "../kernels/elementwise.hpp"
 
 #include <algorithm>
@@ -87,13 +88,6 @@ struct Define : Primitive {
             d.Primitive::jvp[2] = x2;
         });
     }
-    /// `loops`: with the primitives before it. `kind`: its own row in others' loops.
-    constexpr Define joined(const JoinedLoops* loops, int kind = -1) const {
-        return with([&](Define& d) {
-            d.Primitive::joined = loops;
-            d.joins = kind;
-        });
-    }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
     constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
@@ -155,6 +149,13 @@ constexpr Define by_simd(const char* name) {
     Define d = elementwise(name, int(arity));
     d.loops[std::size_t(DType::float32)] = &simd_loop<kernel, float, arity>;
     d.loops[std::size_t(DType::float64)] = &simd_loop<kernel, double, arity>;
+    if constexpr (arity == 1) {
+        d.links[0] = &unary_link<kernel, float>;
+        d.links[1] = &unary_link<kernel, double>;
+    } else if constexpr (arity == 2) {
+        d.links[0] = &binary_link<kernel, float>;
+        d.links[1] = &binary_link<kernel, double>;
+    }
     return d;
 }
 template <const auto& kernel>

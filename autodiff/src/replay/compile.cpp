@@ -24,7 +24,8 @@ std::string shared_of(const Plan& plan) {
 
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
-    for (const Group& group : plan.groups) operations += group.ops.size();
+    for (const Group& group : plan.groups)
+        for (const GroupOp& op : group.ops) operations += op.kind == GroupOp::Kind::chain ? op.links : 1;
     std::size_t captured = 0;
     for (const Tensor& constant : plan.constants) captured += constant.bytes();
     return "fused: " + std::to_string(operations) + " operations in " + std::to_string(plan.groups.size()) + " groups\n" +

@@ -26,20 +26,21 @@ Tensor copy_of(const Tensor& tensor) {
     return copy;
 }
 
-void check_type(const char* what, std::size_t i, const Type& wanted, const Type& given) {
-    if (wanted == given) return;
+bool fits(const std::vector<Tensor>& tensors, std::size_t i, const Tensor& value) {
+    return i < tensors.size() && tensors[i].type() == value.type();
+}
+
+/// Why a tensor cannot be tensor i.
+[[noreturn]] void refuse(const char* what, const std::vector<Tensor>& tensors, std::size_t i, const Type& given) {
+    if (i >= tensors.size())
+        throw ValueError(std::string("no ") + what + " " + std::to_string(i) + "; there are " + std::to_string(tensors.size()),
+                         {"replay", {}, {}, {}});
+    const Type& wanted = tensors[i].type();
     const std::string problem = std::string(what) + " " + std::to_string(i) + " was recorded as " + to_string(wanted) +
                                 ", got " + to_string(given) + "; record again for another type";
     const ErrorFacts facts{"replay", {wanted.shape, given.shape}, {}, {}};
     if (wanted.shape == given.shape) throw DTypeError(problem, facts);
     throw ShapeError(problem, facts);
-}
-
-const Tensor& checked(const std::vector<Tensor>& tensors, const char* what, std::size_t i) {
-    if (i >= tensors.size())
-        throw ValueError(std::string("no ") + what + " " + std::to_string(i) + "; there are " + std::to_string(tensors.size()),
-                         {"replay", {}, {}, {}});
-    return tensors[i];
 }
 
 /// Repeats each of `source` `period` times, or all of it again and again; elements begin … begin + count of that.
@@ -98,10 +99,13 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
         point(output.buffer, outputs.back().raw());
     }
     released_ = plan->inputs.empty() || plan->parameters.empty();
-    operands_.resize(plan->widest_call);
-    kernel_operands_.resize(plan->widest_call);
+    operands_.resize(plan->call_operands);
+    kernel_operands_.resize(plan->call_operands);
     settled_.resize(plan->settled_ops);
     addresses_.resize(plan->buffers.size());
+    links_.resize(plan->threads);
+    for (std::size_t member = 0; member < plan->threads; ++member) settle_links(member);
+    for (const Call& call : plan->calls) settle(call);
     for (const Group& group : plan->groups)
         if (group.first != Group::npos) settle(group);
     if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads);
@@ -113,17 +117,46 @@ void Execution::point(BufferId buffer, const void* data) {
         for (const void** address : addresses_[buffer]) *address = data;
 }
 
+/// Has `address` follow the buffer.
+void Execution::name(BufferId buffer, const void*& address) {
+    address = at_[buffer];
+    const Home home = plan->buffers[buffer].home;
+    if (home != Home::arena && home != Home::constant) addresses_[buffer].push_back(&address);
+}
+
+void Execution::settle(const Call& call) {
+    for (std::size_t k = 0; k < call.operands.size(); ++k) {
+        KernelCall::In& in = kernel_operands_[call.first + k];
+        in.type = &call.types[k];
+        name(call.operands[k], call.prepared.run ? operands_[call.first + k] : in.data);
+    }
+}
+
+/// The links of chains, as a member of the team runs them.
+void Execution::settle_links(std::size_t member) {
+    std::vector<Link>& links = links_[member];
+    links.resize(plan->links.size());
+    const auto settle = [&](const PlannedPlace& planned, Place& place) {
+        place = {nullptr, planned.within};
+        if (planned.buffer == no_buffer) return;
+        name(planned.buffer, place.data);
+        if (planned.slot) place.data = at_[planned.buffer] + member * plan->slot_bytes;
+    };
+    for (std::size_t l = 0; l < links.size(); ++l) {
+        const PlannedLink& planned = plan->links[l];
+        links[l] = planned.functions;
+        settle(planned.in[0], links[l].in[0]);
+        settle(planned.in[1], links[l].in[1]);
+        settle(planned.out, links[l].out);
+    }
+}
+
 /// Small groups spend their time on finding addresses: these are found once, and again where a buffer moves.
 void Execution::settle(const Group& group) {
     for (std::size_t k = 0; k < group.ops.size(); ++k) {
         const GroupOp& op = group.ops[k];
-        Settled& settled = settled_[group.first + k];
-        const auto name = [&](BufferId buffer, const void*& address) {
-            address = at_[buffer];
-            const Home home = plan->buffers[buffer].home;
-            if (home != Home::arena && home != Home::constant) addresses_[buffer].push_back(&address);
-        };
         if (op.kind != GroupOp::Kind::loop) continue;
+        Settled& settled = settled_[group.first + k];
         settled.loop = op.loop;
         for (std::size_t i = 0; i < op.arity; ++i) {
             settled.in[i].step = op.in[i].step;
@@ -134,13 +167,13 @@ void Execution::settle(const Group& group) {
 }
 
 void Execution::set_input(std::size_t i, const Tensor& value) {
-    check_type("input", i, checked(inputs, "input", i).type(), value.type());
+    if (!fits(inputs, i, value)) refuse("input", inputs, i, value.type());
     inputs[i] = value;
     point(plan->input_buffers[i], value.raw());
 }
 
 void Execution::set_parameter(std::size_t i, const Tensor& value) {
-    check_type("parameter", i, checked(parameters, "parameter", i).type(), value.type());
+    if (!fits(parameters, i, value)) refuse("parameter", parameters, i, value.type());
     parameters[i] = value;
     point(plan->parameter_buffers[i], value.raw());
 }
@@ -190,8 +223,10 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
             op.loop(count, in, address(op.out));
             return;
         }
+        case GroupOp::Kind::chain: return op.chain(&links_[block.member][op.first_link], begin, begin + count);
         case GroupOp::Kind::repeat:
-            if (begin % group.part == 0) repeat(op.dtype, source(), address(op.out));
+            if (begin % group.part == 0)
+                repeat(op.dtype, source(), address(op.out), std::min(tile_bytes, (count * size_of(op.dtype) + 63) / 64 * 64));
             return;
         case GroupOp::Kind::row:
             return spread_row(source(), size_of(op.dtype), op.period, begin, count, address(op.out));
@@ -236,6 +271,8 @@ void Execution::run_group(const Group& group) {
         for (const GroupOp& op : group.ops) {
             if (settled->loop)
                 settled->loop(group.count, settled->in, const_cast<void*>(settled->out));
+            else if (op.kind == GroupOp::Kind::chain)
+                op.chain(&links_[0][op.first_link], 0, group.count);
             else
                 run_op(group, op, block);
             ++settled;
@@ -250,17 +287,14 @@ void Execution::run_group(const Group& group) {
 
 void Execution::run_call(const Call& call) {
     if (const auto run = call.prepared.run) {
-        for (std::size_t k = 0; k < call.operands.size(); ++k) operands_[k] = at_[call.operands[k]];
         const std::int64_t parts = call.prepared.parts;
-        if (!call.way) return run(call.prepared.facts, operands_.data(), at_[call.result], {0, parts});
+        if (!call.way) return run(call.prepared.facts, &operands_[call.first], at_[call.result], {0, parts});
         return team_->share(std::size_t(parts), [&](std::size_t, std::size_t k) {
             const std::int64_t part = std::int64_t(k);
-            run(call.prepared.facts, operands_.data(), at_[call.result], {part, part + 1, *call.way});
+            run(call.prepared.facts, &operands_[call.first], at_[call.result], {part, part + 1, *call.way});
         });
     }
-    for (std::size_t k = 0; k < call.operands.size(); ++k)
-        kernel_operands_[k] = {at_[call.operands[k]], &call.types[k]};
-    call.primitive->kernel({std::span(kernel_operands_.data(), call.operands.size()), at_[call.result], call.type, call.attributes});
+    call.primitive->kernel({std::span(kernel_operands_).subspan(call.first, call.operands.size()), at_[call.result], call.type, call.attributes});
 }
 
 void Execution::check_guard(const Guard& guard) const {

@@ -32,7 +32,10 @@ private:
     };
 
     void point(BufferId buffer, const void* data);
+    void name(BufferId buffer, const void*& address);
+    void settle(const Call& call);
     void settle(const Group& group);
+    void settle_links(std::size_t member);
     void own_results();
     void check_bound() const;
     void run_group(const Group& group);
@@ -49,10 +52,11 @@ private:
     bool released_ = false;                // whether there may be unset inputs or parameters
     std::vector<char*> at_;                // by buffer
     std::vector<Settled> settled_;
+    std::vector<std::vector<Link>> links_;  // by member of the team: the plan's, with addresses
     std::vector<std::vector<const void**>> addresses_;  // by buffer that may move: where settled operations name it
     std::unique_ptr<Team> team_;           // where steps are shared out
-    std::vector<const void*> operands_;    // scratch of run_call
-    std::vector<KernelCall::In> kernel_operands_;
+    std::vector<const void*> operands_;    // of all calls: where they are
+    std::vector<KernelCall::In> kernel_operands_;  // the same, for kernels whose sizes are not settled
 };
 
 }  // namespace gradtape::detail

@@ -11,6 +11,7 @@
 namespace gradtape::detail {
 
 using BufferId = std::uint32_t;
+inline constexpr BufferId no_buffer = ~0u;
 
 /// Where a buffer's memory comes from.
 enum class Home : std::uint8_t { arena, input, parameter, output, constant };
@@ -22,17 +23,17 @@ struct Buffer {
 };
 
 /// One operand or result of a fused operation: its address is `buffer + begin * advance`, begin being the block's first
-/// element; `step` 0 repeats one 64-byte block. Of a slot, every thread has its own, slot_bytes apart.
+/// element; `step` 0 reads the same tile_bytes over and over. Of a slot, every thread has its own, slot_bytes apart.
 struct Lane {
-    BufferId buffer;
-    std::uint16_t advance;
-    std::uint8_t step;
-    bool slot;
+    BufferId buffer = no_buffer;
+    std::uint16_t advance = 0;
+    std::uint8_t step = 0;
+    bool slot = false;
 };
 
 /// One operation of a group, run block by block.
 struct GroupOp {
-    enum class Kind : std::uint8_t { loop, repeat, row, column, reduce };
+    enum class Kind : std::uint8_t { loop, chain, repeat, row, column, reduce };
     Kind kind = Kind::loop;
     std::uint8_t arity = 0;
     DType dtype = DType::float64;
@@ -42,6 +43,21 @@ struct GroupOp {
     std::size_t period = 0;  ///< row: extent that repeats; column: how often each element is repeated
     const StreamReduction* reduction = nullptr;
     BufferId state = 0;      ///< reduce: the running state, one for each part
+    RunChain chain = nullptr;
+    std::size_t first_link = 0, links = 0;  ///< chain: which of the plan's, and how many before the one that ends it
+};
+
+/// A Place of a link, by its buffer: none where a value is in registers only. Of a slot, every thread has its own.
+struct PlannedPlace {
+    BufferId buffer = no_buffer;
+    bool slot = false;
+    std::size_t within = 0;
+};
+
+struct PlannedLink {
+    Link functions = {};  ///< without places
+    PlannedPlace in[2] = {};
+    PlannedPlace out = {};
 };
 
 /// Bytes of a reduction's state, in whole cache lines.
@@ -64,14 +80,15 @@ struct Group {
 
 /// A kernel on whole buffers.
 struct Call {
-    Prepared prepared;  ///< with `run` null: the generic kernel, below
+    Prepared prepared = {};  ///< with `run` null: the generic kernel, below
+    std::optional<std::int64_t> way = {};  ///< of cutting it into parts, where these are shared out among threads
+    std::size_t first;  ///< number of the first operand among those of all calls
+    BufferId result = 0;
     const Primitive* primitive;
     Attributes attributes;
-    std::vector<Type> types;  ///< of the operands
+    std::vector<Type> types = {};  ///< of the operands
     Type type;
-    std::vector<BufferId> operands;
-    BufferId result;
-    std::optional<std::int64_t> way;  ///< of cutting it into parts, where these are shared out among threads
+    std::vector<BufferId> operands = {};
 };
 
 struct Copy {
@@ -102,6 +119,7 @@ struct Plan {
     std::vector<Buffer> buffers;
     std::vector<Step> steps;
     std::vector<Group> groups;
+    std::vector<PlannedLink> links;  ///< chain after chain
     std::vector<Call> calls;
     std::vector<Copy> copies;
     std::vector<Guard> guards;
@@ -115,7 +133,7 @@ struct Plan {
     std::vector<char> updated;  ///< by parameter: a run writes it
     std::size_t arena_bytes = 0;
     std::size_t unplanned_bytes = 0;
-    std::size_t widest_call = 0;  ///< most operands of a call
+    std::size_t call_operands = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
     std::size_t slot_bytes = 0;
     std::size_t settled_ops = 0;  ///< operations of groups of a single block

@@ -1,0 +1,230 @@
+// Members become loops or links of chains; values that no other unit reads live in slots, of a block or of a tile.
+#include "groups.hpp"
+
+#include "../passes/rewrite.hpp"
+
+#include <algorithm>
+
+namespace gradtape::detail {
+namespace {
+
+constexpr std::size_t block_elements = 1024;  ///< 2^k; fits, with a handful of operands, into the first cache
+constexpr std::size_t part_elements = 32768;  ///< that one thread takes at least, 2^k blocks
+constexpr std::size_t shared_work = std::size_t(1) << 18;  ///< elements times operations that are worth a second thread
+
+}  // namespace
+
+Groups::Groups(const Schedule& schedule, const std::vector<ChainLink>& links, const CompileOptions& options,
+               ValuePlan& values, Plan& plan)
+    : schedule_(schedule), links_(links), options_(options), values_(values), plan_(plan) {
+    choose_slot_size();
+}
+
+/// Slots hold a block of the widest elements that some group has.
+void Groups::choose_slot_size() {
+    std::size_t widest = 0;
+    for (const Unit& unit : schedule_.units) {
+        if (unit.kind != Unit::Kind::group) continue;
+        std::size_t size = 1;
+        for (Index i : unit.members) {
+            size = std::max(size, size_at(i));
+            for (Index operand : at(i).operands) size = std::max(size, size_at(operand));
+        }
+        widest = std::max(widest, std::min(block_elements, std::size_t(unit.count)) * size);
+    }
+    plan_.slot_bytes = std::max(tile_bytes, (widest + tile_bytes - 1) / tile_bytes * tile_bytes);
+}
+
+BufferId Groups::slot(std::size_t k) {
+    // One after the other, a thread's each.
+    while (slots_.size() <= k) slots_.push_back(values_.room(plan_.slot_bytes * options_.threads));
+    return slots_[k];
+}
+
+/// Room for a tile between two links. Several share the memory of a slot.
+BufferId Groups::tile(std::size_t k) {
+    const std::size_t in_one = plan_.slot_bytes / tile_bytes;
+    for (; tiles_.size() <= k;) {
+        const std::size_t number = tiles_.size() % in_one;
+        if (number == 0) tiles_in_ = values_.room(plan_.slot_bytes * options_.threads);
+        tiles_.push_back(values_.part_of(tiles_in_, number * tile_bytes, tile_bytes));
+    }
+    return tiles_[k];
+}
+
+void Groups::add(std::uint32_t u) {
+    const Unit& unit = schedule_.units[u];
+    State g{u, new_group(unit)};
+    for (std::size_t m = 0; m < unit.members.size(); ++m)
+        for (Index operand : at(unit.members[m]).operands) g.last[root(operand)] = m;
+    for (std::size_t m = 0; m < unit.members.size(); ++m) {
+        const std::uint32_t chain = links_[unit.members[m]].chain;
+        if (chain != g.chain) end_chain(g);
+        chain == no_chain ? add_member(g, m) : add_link(g, m);
+    }
+    end_chain(g);
+    if (g.group.count <= g.group.block) {
+        g.group.first = plan_.settled_ops;
+        plan_.settled_ops += g.group.ops.size();
+    }
+    plan_.steps.push_back({Step::Kind::group, std::uint32_t(plan_.groups.size())});
+    plan_.groups.push_back(std::move(g.group));
+}
+
+/// How a group is cut into blocks and parts.
+Group Groups::new_group(const Unit& unit) {
+    const std::size_t count = std::size_t(unit.count);
+    const std::size_t block = options_.fuse ? block_elements : (count + 15) / 16 * 16 + 16;
+    const std::size_t whole = std::max(block, (count + block - 1) / block * block);
+    const bool shared = options_.fuse && options_.threads > 1 && count * unit.members.size() >= shared_work;
+    std::size_t part = part_elements;
+    while (count > 64 * part) part *= 2;
+    if (!shared || count <= part) return {count, block, whole, Group::npos, false, {}};
+    plan_.threads = options_.threads;
+    return {count, block, part, Group::npos, false, {}};
+}
+
+void Groups::add_member(State& g, std::size_t m) {
+    const Index i = schedule_.units[g.unit].members[m];
+    const Instruction& instruction = at(i);
+    GroupOp op;
+    op.arity = std::uint8_t(instruction.operands.size());
+    for (std::size_t k = 0; k < op.arity; ++k) op.in[k] = lane(g, root(instruction.operands[k]));
+    if (!instruction.primitive->elementwise) {
+        op.kind = GroupOp::Kind::reduce;
+        op.reduction = instruction.primitive->streams[instruction.type.dtype == DType::float64];
+        g.group.reduces = true;
+        op.state = values_.room_for_unit(padded_state(*op.reduction, g.group.count) * g.group.parts());
+        op.out = {values_.store(i, g.unit, false), 0, 0, false};
+    } else {
+        op.dtype = at(instruction.operands[instruction.primitive->loop_operand]).type.dtype;
+        op.loop = loop_of(*instruction.primitive, op.dtype, instruction.type.dtype);
+        op.out = result_lane(g, i, m);
+    }
+    g.group.ops.push_back(op);
+    for (Index operand : instruction.operands) release(g, root(operand), m, false);
+}
+
+/// Adds to the group's open chain, or opens one. Slots that its links read are free when all of it has run.
+void Groups::add_link(State& g, std::size_t m) {
+    const Index i = schedule_.units[g.unit].members[m];
+    const Instruction& instruction = at(i);
+    const ChainLink& chain_link = links_[i];
+    if (g.chain == no_chain) {
+        g.chain = chain_link.chain;
+        g.run = GroupOp();
+        g.run.kind = GroupOp::Kind::chain;
+        g.run.first_link = plan_.links.size();
+        plan_.links.emplace_back();
+    }
+    PlannedLink link;
+    for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
+        const Index r = root(instruction.operands[k]);
+        if (chain_link.in_registers != std::int8_t(k)) link.in[k] = place(lane(g, r), size_at(r));
+    }
+    for (Index operand : instruction.operands) {
+        release(g, root(operand), m, true);
+        g.read_by_chain.push_back({root(operand), m});
+    }
+    if (values_.stored(i) || chain_link.read_outside)
+        link.out = place(result_lane(g, i, m), size_at(i));
+    else if (chain_link.read_later)
+        link.out = tile_place(g, i);
+    Link functions[2];
+    g.run.chain = instruction.primitive->links[instruction.type.dtype == DType::float64](functions, chain_link.in_registers);
+    link.functions = functions[0];
+    plan_.links.back() = link;
+    plan_.links.emplace_back().functions = functions[1];
+    ++g.run.links;
+}
+
+void Groups::end_chain(State& g) {
+    if (g.chain == no_chain) return;
+    g.chain = no_chain;
+    g.group.ops.push_back(g.run);
+    for (const auto& [r, m] : g.read_by_chain) release(g, r, m, false);
+    g.read_by_chain.clear();
+}
+
+PlannedPlace Groups::place(const Lane& lane, std::size_t element_bytes) const {
+    const std::size_t within = lane.advance ? ~std::size_t(0) : lane.step ? block_elements * element_bytes - 1 : 0;
+    return {lane.buffer, lane.slot, within};
+}
+
+PlannedPlace Groups::tile_place(State& g, Index i) {
+    std::size_t k = g.tiles;
+    if (g.free_tiles.empty()) {
+        ++g.tiles;
+    } else {
+        k = g.free_tiles.back();
+        g.free_tiles.pop_back();
+    }
+    const Lane lane{tile(k), 0, 0, true};
+    g.held[i] = {lane, k, true};
+    return place(lane, size_at(i));
+}
+
+Lane Groups::lane(State& g, Index r) {
+    if (repeated_number(at(r))) return {values_.block_of(r), 0, 0, false};
+    if (const auto known = g.held.find(r); known != g.held.end()) return known->second.lane;
+    if (schedule_.spread[r] == Spread::none || !options_.fuse) return whole_lane(r);
+    return load(g, r);
+}
+
+/// Reads a broadcast's source into a slot, in the group's own rhythm.
+Lane Groups::load(State& g, Index r) {
+    const Index source = root(at(r).operands[0]);
+    GroupOp op;
+    op.arity = 1;
+    op.dtype = at(r).type.dtype;
+    op.in[0] = {values_.whole(source), 0, 1, false};
+    const std::size_t from = std::size_t(at(source).type.shape.elements());
+    const bool repeat = schedule_.spread[r] == Spread::repeat;
+    op.kind = repeat ? GroupOp::Kind::repeat : schedule_.spread[r] == Spread::row ? GroupOp::Kind::row : GroupOp::Kind::column;
+    op.period = schedule_.spread[r] == Spread::row ? from : g.group.count / from;
+    // A repeated value is written at the first block only: its slot is its own for the whole group.
+    const Held held = repeat ? Held{{slot(g.slots++), 0, 0, true}} : take_slot(g);
+    op.out = held.lane;
+    g.group.ops.push_back(op);
+    g.held[r] = held;
+    return op.out;
+}
+
+Lane Groups::result_lane(State& g, Index i, std::size_t m) {
+    if (!options_.fuse) values_.must_store(i);
+    if (values_.stored(i)) {
+        values_.store(i, g.unit, at(i).primitive->in_place);
+        return (g.held[i] = {whole_lane(i)}).lane;
+    }
+    // In place of an operand whose last use this is: a loop reads each register before it writes it.
+    if (options_.reuse)
+        for (Index operand : at(i).operands) {
+            const auto known = g.held.find(root(operand));
+            if (known == g.held.end() || g.last[root(operand)] != m || known->second.lane.step == 0) continue;
+            if (known->second.lane.advance || size_at(operand) != size_at(i)) continue;
+            g.last[root(operand)] = Group::npos;
+            return (g.held[i] = Held(known->second)).lane;
+        }
+    return (g.held[i] = take_slot(g)).lane;
+}
+
+Groups::Held Groups::take_slot(State& g) {
+    std::size_t k = g.slots;
+    if (g.free_slots.empty()) {
+        ++g.slots;
+    } else {
+        k = g.free_slots.back();
+        g.free_slots.pop_back();
+    }
+    return {{slot(k), 0, 1, true}, k};
+}
+
+/// Member m has read r: where it is the last to do so, r's slot, or its tile, is free.
+void Groups::release(State& g, Index r, std::size_t m, bool tile) {
+    const auto known = g.held.find(r);
+    if (g.last[r] != m || known == g.held.end() || known->second.slot == Group::npos || known->second.tile != tile) return;
+    (tile ? g.free_tiles : g.free_slots).push_back(known->second.slot);
+    g.last[r] = Group::npos;
+}
+
+}  // namespace gradtape::detail
