@@ -46,7 +46,7 @@ GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, const Link* f
 
 /// z = kernel(x) on one tile. Long kernels should be compiled once: whether x comes in registers is seen at run time.
 template <const auto& kernel, class T, class... V>
-__attribute__((flatten)) void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... x) {
+GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... x) {
     if (link->in[0].data) {
         const T* in = address<T>(link->in[0], offset);
         ((x = load(in), in += lanes<T>), ...);
@@ -56,7 +56,7 @@ __attribute__((flatten)) void run_unary(const Link* link, std::size_t offset, co
 
 /// z = kernel(x, y) on one tile; operand `in_registers` is what the link before has left there.
 template <const auto& kernel, class T, int in_registers, class... V>
-__attribute__((flatten)) void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... given) {
+GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... given) {
     using Batch = xsimd::batch<T>;
     const T *x = address<T>(link->in[0], offset), *y = address<T>(link->in[1], offset);
     const auto one = [&](Vec<T> mine) GRADTAPE_INLINE_LAMBDA {

@@ -6,6 +6,7 @@
 
 #include <gradtape/primitive.hpp>
 
+#include "unroll.hpp"
 #include "xsimd.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
@@ -13,7 +14,7 @@ namespace {
 
 /// z[i] = kernel(x0[i], …) for SIMD batches; `kernel` is a constexpr lambda.
 template <const auto& kernel, class T, std::size_t arity>
-__attribute__((flatten)) void simd_loop(std::size_t count, const Stream* in, void* out) {
+GRADTAPE_FLAT void simd_loop(std::size_t count, const Stream* in, void* out) {
     using Batch = xsimd::batch<T>;
     constexpr std::size_t width = Batch::size;
     T* z = static_cast<T*>(out);

@@ -16,13 +16,18 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-// Combinations for registers, halves of registers and scalars alike. `a` has come first.
+// Combinations for registers, halves of registers and scalars alike. `a` has come first. `first(x)` is the combination of
+// the identity with x.
 struct Sum {
     template <class T>
     static constexpr T identity = T(0);
     template <class V>
     static GRADTAPE_INLINE V combine(V a, V b) {
         return a + b;
+    }
+    template <class V>
+    static GRADTAPE_INLINE V first(V x) {
+        return x + V{};  // −0 becomes 0
     }
 };
 struct Prod {
@@ -31,6 +36,10 @@ struct Prod {
     template <class V>
     static GRADTAPE_INLINE V combine(V a, V b) {
         return a * b;
+    }
+    template <class V>
+    static GRADTAPE_INLINE V first(V x) {
+        return x;
     }
 };
 // A NaN in a stays, because nothing compares greater; a NaN in b is taken.
@@ -42,6 +51,10 @@ struct Max {
         V larger = b > a ? b : a;
         return b != b ? b : larger;
     }
+    template <class V>
+    static GRADTAPE_INLINE V first(V x) {
+        return x;
+    }
 };
 struct Min {
     template <class T>
@@ -50,6 +63,10 @@ struct Min {
     static GRADTAPE_INLINE V combine(V a, V b) {
         V smaller = b < a ? b : a;
         return b != b ? b : smaller;
+    }
+    template <class V>
+    static GRADTAPE_INLINE V first(V x) {
+        return x;
     }
 };
 
@@ -151,14 +168,40 @@ GRADTAPE_INLINE double fold_lanes(__m512d v) {
 }
 #endif
 
+/// Registers of a row, by halving, down to one.
 template <class Op, class T, int N>
-GRADTAPE_INLINE T fold_row(Row<T, N> row) {
+GRADTAPE_INLINE Vec<T> fold_registers(const Row<T, N>& row) {
     if constexpr (N > 1) {
         Row<T, N / 2> half;
         unroll<N / 2>([&](auto j) GRADTAPE_INLINE_LAMBDA { half.at[j] = Op::combine(row.at[j], row.at[j + N / 2]); });
-        return fold_row<Op, T, N / 2>(half);
+        return fold_registers<Op, T, N / 2>(half);
     } else {
-        return fold_lanes<Op>(row.at[0]);
+        return row.at[0];
+    }
+}
+
+/// Of groups of `size` lanes, the first half of each (or the second, of `from` = size / 2): those of a, then those of b.
+template <int size, int from, class V>
+GRADTAPE_INLINE V halves_of_groups(V a, V b) {
+    constexpr int half = size / 2;
+    return [&]<int... i>(std::integer_sequence<int, i...>) GRADTAPE_INLINE_LAMBDA {
+        return V(__builtin_shufflevector(a, b, (i / half * size + i % half + from)...));
+    }(std::make_integer_sequence<int, int(sizeof(V) / sizeof(a[0]))>{});
+}
+
+/// Lane r of the result is fold_lanes of register r of `rows`: each step halves the lanes of every row, and packs two
+/// registers into one.
+template <class Op, class T, int size = lanes<T>, int count>
+GRADTAPE_INLINE Vec<T> fold_lanes_of_each(const Row<T, count>& rows) {
+    if constexpr (count == 1) {
+        return rows.at[0];
+    } else {
+        Row<T, count / 2> half;
+        unroll<count / 2>([&](auto r) GRADTAPE_INLINE_LAMBDA {
+            const Vec<T> a = rows.at[2 * r], b = rows.at[2 * r + 1];
+            half.at[r] = Op::combine(halves_of_groups<size, 0>(a, b), halves_of_groups<size, size / 2>(a, b));
+        });
+        return fold_lanes_of_each<Op, T, size / 2>(half);
     }
 }
 
@@ -166,10 +209,10 @@ GRADTAPE_INLINE T fold_row(Row<T, N> row) {
 template <class T>
 inline constexpr int row_registers = 256 / static_cast<int>(sizeof(Vec<T>));
 
-/// Combines n contiguous elements. `at(i, count)` gives the register of elements i, i + 1, …: the first `count` of them
-/// and the identity in the other lanes. It is called once for each register, in ascending order.
+/// Combines n contiguous elements down to one register. `at(i, count)` gives the register of elements i, i + 1, …: the
+/// first `count` of them and the identity in the other lanes. It is called once for each register, in ascending order.
 template <class Op, class T, class At>
-GRADTAPE_INLINE T fold_contiguous(int64_t n, At at) {
+GRADTAPE_INLINE Vec<T> fold_to_register(int64_t n, At at) {
     constexpr int width = lanes<T>;
     constexpr int N = row_registers<T>;
     const Vec<T> identity = all(Op::template identity<T>);
@@ -180,9 +223,9 @@ GRADTAPE_INLINE T fold_contiguous(int64_t n, At at) {
             const int64_t left = n - j * width;
             row.at[j] = identity;
             if (j == 0 || left > 0)
-                row.at[j] = Op::combine(identity, at(j * width, static_cast<int>(left < width ? left : width)));
+                row.at[j] = Op::first(at(j * width, static_cast<int>(left < width ? left : width)));
         });
-        return fold_row<Op, T, some>(row);
+        return fold_registers<Op, T, some>(row);
     }
     const int64_t rows = n / (N * width);
     auto full = [&](int64_t row, int j) GRADTAPE_INLINE_LAMBDA { return at((row * N + j) * width, width); };
@@ -193,7 +236,46 @@ GRADTAPE_INLINE T fold_contiguous(int64_t n, At at) {
             sum.at[j] = Op::combine(sum.at[j], at(i, static_cast<int>(left < width ? left : width)));
         }
     };
-    return fold_row<Op, T, N>(fold_rows<Op, T, N>(rows, full, last));
+    return fold_registers<Op, T, N>(fold_rows<Op, T, N>(rows, full, last));
+}
+
+/// Of `count` rows, at most as many as a register has lanes: lane r of the result is row r's. `row(r)` gives a row's one
+/// register.
+template <class Op, class T, class OfRow>
+GRADTAPE_INLINE Vec<T> fold_each(int count, OfRow row) {
+    if (count == 1) return all(fold_lanes<Op>(row(0)));
+    Row<T, lanes<T>> rows;
+    for (int r = 0; r < count; ++r) rows.at[r] = row(r);
+    for (int r = count; r < lanes<T>; ++r) rows.at[r] = rows.at[0];
+    return fold_lanes_of_each<Op, T>(rows);
+}
+
+/// f(first, count) for each register of n elements.
+template <class T, class F>
+GRADTAPE_INLINE void for_each_register(int64_t n, F f) {
+    int64_t i = 0;
+    for (; i + lanes<T> <= n; i += lanes<T>) f(i, lanes<T>);
+    if (i < n) f(i, static_cast<int>(n - i));
+}
+
+template <class T>
+GRADTAPE_INLINE Vec<T> load_count(const T* p, int count, T fill) {
+    return count == lanes<T> ? load(p) : load_first(p, count, fill);
+}
+template <class T>
+GRADTAPE_INLINE void store_count(T* p, Vec<T> v, int count) {
+    if (count == lanes<T>)
+        store(p, v);
+    else
+        store_first(p, v, count);
+}
+
+/// What there is of a contiguous row, as `fold_to_register` takes it.
+template <class Op, class T>
+GRADTAPE_INLINE Vec<T> fold_row_to_register(const T* x, int64_t n) {
+    return fold_to_register<Op, T>(n, [x](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
+        return load_count(x + i, count, Op::template identity<T>);
+    });
 }
 
 }  // namespace

@@ -10,10 +10,12 @@ namespace {
 
 template <class Op, class T>
 void fold_each_row(const T* x, T* z, int64_t outer, int64_t reduced) {
-    for (int64_t o = 0; o < outer; ++o, x += reduced)
-        z[o] = fold_contiguous<Op, T>(reduced, [x](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-            return count == lanes<T> ? load(x + i) : load_first(x + i, count, Op::template identity<T>);
+    for_each_register<T>(outer, [=](int64_t first, int count) GRADTAPE_INLINE_LAMBDA {
+        const Vec<T> result = fold_each<Op, T>(count, [=](int r) GRADTAPE_INLINE_LAMBDA {
+            return fold_row_to_register<Op>(x + (first + r) * reduced, reduced);
         });
+        store_count<T>(z + first, result, count);
+    });
 }
 
 template <class Op, int N, class T>

@@ -92,7 +92,7 @@ void end(void* memory, void* result) {
     auto& state = *static_cast<State<T>*>(memory);
     auto sum = state.current;
     while (state.top > 0) sum = combine_rows<Sum, T, State<T>::registers>(state.pending()[--state.top], sum);
-    *static_cast<T*>(result) = fold_row<Sum, T, State<T>::registers>(sum);
+    *static_cast<T*>(result) = fold_lanes<Sum>(fold_registers<Sum, T, State<T>::registers>(sum));
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 #include "softmax.hpp"
 
 #include "fold.hpp"
+#include "tile.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
@@ -24,83 +25,174 @@ GRADTAPE_INLINE Vec<T> shifted(Vec<T> x, Vec<T> max) {
     return x == max ? all(T(0)) : x - max;
 }
 
-template <class T>
-GRADTAPE_INLINE Vec<T> load_count(const T* p, int count, T fill) {
-    return count == lanes<T> ? load(p) : load_first(p, count, fill);
-}
-template <class T>
-GRADTAPE_INLINE void store_count(T* p, Vec<T> v, int count) {
-    if (count == lanes<T>)
-        store(p, v);
-    else
-        store_first(p, v, count);
-}
+// ---- inner == 1: as many rows together as a register has lanes
 
-// ---- inner == 1: one row at a time
-
-/// f(i, count) for each register of a row.
-template <class T, class F>
-GRADTAPE_INLINE void for_each_register(int64_t n, F f) {
-    int64_t i = 0;
-    for (; i + lanes<T> <= n; i += lanes<T>) f(i, lanes<T>);
-    if (i < n) f(i, static_cast<int>(n - i));
-}
-
-template <class T>
-T row_max(const T* x, int64_t n) {
-    return fold_contiguous<Max, T>(n, [x](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-        return load_count(x + i, count, Max::identity<T>);
-    });
-}
-
-/// Sum of exp(x - max); the terms are kept in z, unless that is null.
-template <bool keep, class T>
-T row_sum(const T* x, T* z, int64_t n, T row_max) {
-    const Vec<T> max = all(row_max);
-    return fold_contiguous<Sum, T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-        const Vec<T> term = exp<T>(shifted<T>(load_count(x + i, count, T(0)), max));
-        if constexpr (keep) store_count<T>(z + i, term, count);
-        return count == lanes<T> ? term : keep_first(term, count, T(0));
-    });
-}
-
-template <class T>
-void softmax_row(const T* x, T* z, int64_t n) {
-    const T max = row_max(x, n);
-    const T sum = row_sum<true>(x, z, n, max);
-    const Vec<T> divisor = all(sum);
-    const bool none = max == -infinity<T>;
-    for_each_register<T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-        const Vec<T> quotient = load_count(z + i, count, T(1)) / divisor;
-        store_count<T>(z + i, none ? all(T(0)) : quotient, count);
-    });
-}
-
-template <class T>
-void log_softmax_row(const T* x, T* z, int64_t n, T row_max, T row_log) {
-    const Vec<T> max = all(row_max), log = all(row_log);
-    const bool none = row_max == -infinity<T>;
-    for_each_register<T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-        const Vec<T> value = shifted<T>(load_count(x + i, count, T(0)), max) - log;
-        store_count<T>(z + i, none ? max : value, count);
-    });
-}
-
-/// f(first row, rows, max of each, log of the sum of each): as many rows together as a register has lanes.
-template <class T, class F>
-GRADTAPE_INLINE void for_each_row_log(const T* x, int64_t rows, int64_t n, F f) {
-    for (int64_t first = 0; first < rows; first += lanes<T>) {
-        const int count = static_cast<int>(rows - first < lanes<T> ? rows - first : lanes<T>);
-        T max[lanes<T>], log_sum[lanes<T>];
-        for (int r = 0; r < lanes<T>; ++r) max[r] = log_sum[r] = T(1);
-        for (int r = 0; r < count; ++r) {
+/// f(first row, rows, the largest element of each, the sum of exp(x - that) of each). The terms of the sums are kept in
+/// z, where `keep`.
+template <bool keep, class T, class F>
+GRADTAPE_INLINE void for_each_rows(const T* x, T* z, int64_t outer, int64_t n, F f) {
+    for_each_register<T>(outer, [=](int64_t first, int count) GRADTAPE_INLINE_LAMBDA {
+        alignas(64) T max[lanes<T>];
+        store<T>(max, fold_each<Max, T>(count, [=](int r) GRADTAPE_INLINE_LAMBDA {
+            return fold_row_to_register<Max>(x + (first + r) * n, n);
+        }));
+        const Vec<T> sums = fold_each<Sum, T>(count, [&](int r) GRADTAPE_INLINE_LAMBDA {
             const T* row = x + (first + r) * n;
-            max[r] = row_max(row, n);
-            log_sum[r] = row_sum<false, T>(row, nullptr, n, max[r]);
+            T* terms = z + (first + r) * n;
+            const Vec<T> its_max = all(max[r]);
+            return fold_to_register<Sum, T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
+                const Vec<T> term = exp<T>(shifted<T>(load_count(row + i, count, T(0)), its_max));
+                if constexpr (keep) store_count<T>(terms + i, term, count);
+                return count == lanes<T> ? term : keep_first(term, count, T(0));
+            });
+        });
+        f(first, count, max, sums);
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void softmax_rows(const T* x, T* z, int64_t outer, int64_t n) {
+    for_each_rows<true>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+        alignas(64) T sum[lanes<T>];
+        store<T>(sum, sums);
+        for (int r = 0; r < count; ++r) {
+            T* row = z + (first + r) * n;
+            const Vec<T> divisor = all(sum[r]);
+            const bool none = max[r] == -infinity<T>;
+            for_each_register<T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
+                const Vec<T> quotient = load_count(row + i, count, T(1)) / divisor;
+                store_count<T>(row + i, none ? all(T(0)) : quotient, count);
+            });
         }
-        store<T>(log_sum, log<T>(load(log_sum)));
-        f(first, count, max, log_sum);
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void log_softmax_rows(const T* x, T* z, int64_t outer, int64_t n) {
+    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+        alignas(64) T logs[lanes<T>];
+        store<T>(logs, log<T>(sums));
+        for (int r = 0; r < count; ++r) {
+            const int64_t row = (first + r) * n;
+            const Vec<T> its_max = all(max[r]), its_log = all(logs[r]);
+            const bool none = max[r] == -infinity<T>;
+            for_each_register<T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
+                const Vec<T> value = shifted<T>(load_count(x + row + i, count, T(0)), its_max) - its_log;
+                store_count<T>(z + row + i, none ? its_max : value, count);
+            });
+        }
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void logsumexp_rows(const T* x, T* z, int64_t outer, int64_t n) {
+    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+        store_count<T>(z + first, load(max) + log<T>(sums), count);
+    });
+}
+
+// ---- inner == 1, rows of 64 bytes at most: the same, turned, so that an element of all of them is in one register
+
+template <class T>
+inline constexpr int short_row = 64 / static_cast<int>(sizeof(T));
+
+template <class T>
+struct Turned {
+    Vec<T> column[short_row<T>];
+
+    /// `count` rows of n elements.
+    void load(const T* x, int n, int count) {
+        for (int from = 0; from < n; from += lanes<T>) {
+            const int width = n - from < lanes<T> ? n - from : lanes<T>;
+            Vec<T> rows[lanes<T>];
+            for (int r = 0; r < count; ++r) rows[r] = load_count(x + r * n + from, width, T(0));
+            for (int r = count; r < lanes<T>; ++r) rows[r] = all(T(0));
+            transpose_rows(rows);
+            unroll<lanes<T>>([&](auto j) GRADTAPE_INLINE_LAMBDA { column[from + j] = rows[j]; });
+        }
     }
+    void store(T* z, int n, int count) const {
+        for (int from = 0; from < n; from += lanes<T>) {
+            const int width = n - from < lanes<T> ? n - from : lanes<T>;
+            Vec<T> rows[lanes<T>];
+            unroll<lanes<T>>([&](auto j) GRADTAPE_INLINE_LAMBDA { rows[j] = column[from + j]; });
+            transpose_rows(rows);
+            for (int r = 0; r < count; ++r) store_count<T>(z + r * n + from, rows[r], width);
+        }
+    }
+};
+
+/// The tree of fold_to_register and fold_lanes over n columns, from the identity on. What it leaves out are identities.
+template <class Op, class T>
+GRADTAPE_INLINE Vec<T> fold_turned(const Vec<T>* columns, int n) {
+    if (n == 0) return all(Op::template identity<T>);
+    Vec<T> v[short_row<T>];
+    unroll<short_row<T>>([&](auto j) GRADTAPE_INLINE_LAMBDA {
+        if (j < n) v[j] = Op::first(columns[j]);
+    });
+    const auto halve = [&](auto half) GRADTAPE_INLINE_LAMBDA {
+        unroll<half>([&](auto j) GRADTAPE_INLINE_LAMBDA {
+            if (j + half < n) v[j] = Op::combine(v[j], v[j + half]);
+        });
+    };
+    if constexpr (short_row<T> == 16) halve(std::integral_constant<int, 8>{});
+    halve(std::integral_constant<int, 4>{});
+    halve(std::integral_constant<int, 2>{});
+    halve(std::integral_constant<int, 1>{});
+    return v[0];
+}
+
+/// f(first row, rows, the rows turned, the largest of each, the sum of exp(x - that) of each); where `keep`, the terms of
+/// the sums instead of the rows.
+template <bool keep, class T, class F>
+GRADTAPE_INLINE void for_each_turned(const T* x, int64_t outer, int n, F f) {
+    for_each_register<T>(outer, [=](int64_t first, int count) GRADTAPE_INLINE_LAMBDA {
+        Turned<T> rows;
+        Vec<T> terms[short_row<T>];
+        rows.load(x + first * n, n, count);
+        const Vec<T> max = fold_turned<Max, T>(rows.column, n);
+        for (int j = 0; j < n; ++j) {
+            terms[j] = exp<T>(shifted<T>(rows.column[j], max));
+            if constexpr (keep) rows.column[j] = terms[j];
+        }
+        f(first, count, rows, max, fold_turned<Sum, T>(terms, n));
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void softmax_turned(const T* x, T* z, int64_t outer, int n) {
+    for_each_turned<true>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+        for (int j = 0; j < n; ++j) {
+            const Vec<T> quotient = rows.column[j] / sum;
+            rows.column[j] = max == all(-infinity<T>) ? all(T(0)) : quotient;
+        }
+        rows.store(z + first * n, n, count);
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void log_softmax_turned(const T* x, T* z, int64_t outer, int n) {
+    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+        const Vec<T> log_sum = log<T>(sum);
+        for (int j = 0; j < n; ++j) {
+            const Vec<T> value = shifted<T>(rows.column[j], max) - log_sum;
+            rows.column[j] = max == all(-infinity<T>) ? max : value;
+        }
+        rows.store(z + first * n, n, count);
+    });
+}
+
+template <class T>
+GRADTAPE_FLAT void logsumexp_turned(const T* x, T* z, int64_t outer, int n) {
+    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>&, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+        store_count<T>(z + first, max + log<T>(sum), count);
+    });
+}
+
+/// Turning pays where there are rows enough.
+template <class T>
+bool better_turned(int64_t outer, int64_t n) {
+    return n <= short_row<T> && 4 * outer >= lanes<T>;
 }
 
 // ---- inner > 1: a register of columns at a time
@@ -161,39 +253,29 @@ void logsumexp_columns(const T* x, T* z, int64_t n, int64_t inner, int count) {
 
 template <class T>
 void logsumexp(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner) {
-    if (inner == 1)
-        for_each_row_log(x, outer, reduced, [=](int64_t first, int count, const T* max, const T* log_sum) {
-            for (int r = 0; r < count; ++r) z[first + r] = max[r] + log_sum[r];
-        });
-    else
-        for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t to, int count) {
-            logsumexp_columns(x + from, z + to, reduced, inner, count);
-        });
+    if (inner == 1 && better_turned<T>(outer, reduced)) return logsumexp_turned(x, z, outer, static_cast<int>(reduced));
+    if (inner == 1) return logsumexp_rows(x, z, outer, reduced);
+    for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t to, int count) {
+        logsumexp_columns(x + from, z + to, reduced, inner, count);
+    });
 }
 
 template <class T>
 void softmax(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner) {
-    if (inner == 1)
-        for (int64_t o = 0; o < outer; ++o) softmax_row(x + o * reduced, z + o * reduced, reduced);
-    else
-        for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t, int count) {
-            softmax_columns(x + from, z + from, reduced, inner, count);
-        });
+    if (inner == 1 && better_turned<T>(outer, reduced)) return softmax_turned(x, z, outer, static_cast<int>(reduced));
+    if (inner == 1) return softmax_rows(x, z, outer, reduced);
+    for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t, int count) {
+        softmax_columns(x + from, z + from, reduced, inner, count);
+    });
 }
 
 template <class T>
 void log_softmax(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner) {
-    if (inner == 1)
-        for_each_row_log(x, outer, reduced, [=](int64_t first, int count, const T* max, const T* log_sum) {
-            for (int r = 0; r < count; ++r) {
-                const int64_t i = (first + r) * reduced;
-                log_softmax_row(x + i, z + i, reduced, max[r], log_sum[r]);
-            }
-        });
-    else
-        for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t, int count) {
-            log_softmax_columns(x + from, z + from, reduced, inner, count);
-        });
+    if (inner == 1 && better_turned<T>(outer, reduced)) return log_softmax_turned(x, z, outer, static_cast<int>(reduced));
+    if (inner == 1) return log_softmax_rows(x, z, outer, reduced);
+    for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t, int count) {
+        log_softmax_columns(x + from, z + from, reduced, inner, count);
+    });
 }
 
 #define GRADTAPE_INSTANTIATE(T)                                          \
