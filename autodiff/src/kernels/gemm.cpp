@@ -17,10 +17,49 @@ using std::int64_t;
 // Parts are cut at multiples of these, which are edges of the register blocks of most kernels.
 constexpr int64_t cut = 64, cut_between_rows = 12;
 
+// OpenBLAS 0.3.21 multiplies up to 100^3 by kernels of their own where there is AVX-512. Where neither operand is
+// transposed, they turn the last columns of b, if these fill half a register at most, in a buffer that they take from
+// malloc at each call (kernel/x86_64/sgemm_small_kernel_nn_skylakex.c and dgemm's; found by counting). Here they are
+// turned before, on the stack.
+
+constexpr int64_t half_register = 32;     // bytes
+constexpr int64_t turned_depth = 1024;    // rows of b that are turned at once
+
+/// How many columns that concerns.
+template <class T>
+int64_t last_columns(const Product<T>& p) {
+    constexpr int64_t half = half_register / sizeof(T);
+    const int64_t rest = p.n % (2 * half);
+    const bool concerned = !p.ta && !p.tb && p.m > 1 && p.n > 1 && p.k >= 4 * half && rest <= half;
+    return concerned && p.m * p.n * p.k <= 1000000 ? rest : 0;
+}
+
+template <class T>
+void multiply_turned(const Product<T>& p) {
+    alignas(64) T turned[half_register / sizeof(T) * turned_depth];
+    for (int64_t l = 0; l < p.k; l += turned_depth) {
+        Product<T> some = p;
+        some.a += l;
+        some.b = turned;
+        some.tb = true;
+        some.k = some.b_row = std::min(turned_depth, p.k - l);
+        some.add = p.add || l > 0;
+        for (int64_t r = 0; r < some.k; ++r)
+            for (int64_t j = 0; j < p.n; ++j) turned[j * some.k + r] = p.b[(l + r) * p.b_row + j];
+        blas_gemm(some);
+    }
+}
+
 template <class T>
 void run(const Product<T>& whole, const Product<T>& some) {
     if constexpr (!std::is_integral_v<T>)
-        if (!gemm_is_small<T>(whole.ta, whole.tb, whole.m, whole.n, whole.k)) return blas_gemm(some);
+        if (!gemm_is_small<T>(whole.ta, whole.tb, whole.m, whole.n, whole.k)) {
+            const int64_t rest = last_columns(some);
+            if (rest < some.n) blas_gemm(columns(some, 0, some.n - rest));
+            if (rest == 0) return;
+            const Product<T> last = columns(some, some.n - rest, some.n);
+            return last.m < 8 ? small_gemm(last) : multiply_turned(last);
+        }
     small_gemm(some);
 }
 
