@@ -57,12 +57,11 @@ void spread_column(const void* source, std::size_t period, std::size_t begin, st
 }
 
 void spread_row(const char* x, std::size_t size, std::size_t period, std::size_t begin, std::size_t count, char* z) {
-    for (std::size_t from = begin % period; count > 0; from = 0) {
-        const std::size_t here = std::min(period - from, count);
-        std::memcpy(z, x + from * size, here * size);
-        z += here * size;
-        count -= here;
-    }
+    const std::size_t from = begin % period * size, bytes = count * size, row = std::min(period * size, bytes);
+    const std::size_t rest = std::min(row, period * size - from);
+    std::memcpy(z, x + from, rest);
+    std::memcpy(z + rest, x, row - rest);
+    for (std::size_t done = row; done < bytes; done *= 2) std::memcpy(z + done, z, std::min(done, bytes - done));
 }
 
 double number(DType dtype, const void* element) {
@@ -225,9 +224,9 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
         }
         case GroupOp::Kind::chain: return op.chain(&links_[block.member][op.first_link], begin, begin + count);
         case GroupOp::Kind::repeat:
-            if (begin % group.part == 0)
-                repeat(op.dtype, source(), address(op.out), std::min(tile_bytes, (count * size_of(op.dtype) + 63) / 64 * 64));
-            return;
+            if (begin % group.part != 0) return;
+            if (op.period != 1) return spread_row(source(), size_of(op.dtype), op.period, 0, tile_bytes / size_of(op.dtype), address(op.out));
+            return repeat(op.dtype, source(), address(op.out), std::min(tile_bytes, (count * size_of(op.dtype) + 63) / 64 * 64));
         case GroupOp::Kind::row:
             return spread_row(source(), size_of(op.dtype), op.period, begin, count, address(op.out));
         case GroupOp::Kind::column:

@@ -4,6 +4,7 @@
 #include "../passes/rewrite.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace gradtape::detail {
 namespace {
@@ -120,7 +121,7 @@ void Groups::add_link(State& g, std::size_t m) {
     PlannedLink link;
     for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
         const Index r = root(instruction.operands[k]);
-        if (chain_link.in_registers != std::int8_t(k)) link.in[k] = place(lane(g, r), size_at(r));
+        if (chain_link.in_registers != std::int8_t(k)) link.in[k] = operand_place(g, r);
     }
     for (Index operand : instruction.operands) {
         release(g, root(operand), m, true);
@@ -151,6 +152,18 @@ PlannedPlace Groups::place(const Lane& lane, std::size_t element_bytes) const {
     return {lane.buffer, lane.slot, within};
 }
 
+/// Where a link finds r. A row of 2^k bytes, read over and over, is found where it is, or in a tile of its copies.
+PlannedPlace Groups::operand_place(State& g, Index r) {
+    if (g.held.contains(r) || schedule_.spread[r] != Spread::row) return place(lane(g, r), size_at(r));
+    const Index source = root(at(r).operands[0]);
+    const std::size_t elements = std::size_t(at(source).type.shape.elements()), bytes = elements * size_at(r);
+    if (!std::has_single_bit(bytes)) return place(lane(g, r), size_at(r));
+    if (bytes >= tile_bytes) return {values_.whole(source), false, bytes - 1};
+    const auto [known, fresh] = g.rows.try_emplace(r);
+    if (fresh) known->second = repeat(g, r, elements).buffer;
+    return {known->second, true, tile_bytes - 1};
+}
+
 PlannedPlace Groups::tile_place(State& g, Index i) {
     std::size_t k = g.tiles;
     if (g.free_tiles.empty()) {
@@ -173,20 +186,37 @@ Lane Groups::lane(State& g, Index r) {
 
 /// Reads a broadcast's source into a slot, in the group's own rhythm.
 Lane Groups::load(State& g, Index r) {
+    if (schedule_.spread[r] == Spread::repeat) {
+        const Lane lane = repeat(g, r, 1);
+        g.held[r] = {lane};
+        return lane;
+    }
     const Index source = root(at(r).operands[0]);
+    const std::size_t from = std::size_t(at(source).type.shape.elements());
+    const bool row = schedule_.spread[r] == Spread::row;
     GroupOp op;
+    op.kind = row ? GroupOp::Kind::row : GroupOp::Kind::column;
     op.arity = 1;
     op.dtype = at(r).type.dtype;
     op.in[0] = {values_.whole(source), 0, 1, false};
-    const std::size_t from = std::size_t(at(source).type.shape.elements());
-    const bool repeat = schedule_.spread[r] == Spread::repeat;
-    op.kind = repeat ? GroupOp::Kind::repeat : schedule_.spread[r] == Spread::row ? GroupOp::Kind::row : GroupOp::Kind::column;
-    op.period = schedule_.spread[r] == Spread::row ? from : g.group.count / from;
-    // A repeated value is written at the first block only: its slot is its own for the whole group.
-    const Held held = repeat ? Held{{slot(g.slots++), 0, 0, true}} : take_slot(g);
+    op.period = row ? from : g.group.count / from;
+    const Held held = take_slot(g);
     op.out = held.lane;
     g.group.ops.push_back(op);
     g.held[r] = held;
+    return op.out;
+}
+
+/// Fills a tile with the `period` elements of a broadcast's source: at a part's first block only, for the whole group.
+Lane Groups::repeat(State& g, Index r, std::size_t period) {
+    GroupOp op;
+    op.kind = GroupOp::Kind::repeat;
+    op.arity = 1;
+    op.dtype = at(r).type.dtype;
+    op.in[0] = {values_.whole(root(at(r).operands[0])), 0, 1, false};
+    op.period = period;
+    op.out = {tile(g.tiles++), 0, 0, true};
+    g.group.ops.push_back(op);
     return op.out;
 }
 

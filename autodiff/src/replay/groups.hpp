@@ -25,6 +25,7 @@ private:
         std::uint32_t unit;
         Group group;
         std::unordered_map<Index, Held> held{};
+        std::unordered_map<Index, BufferId> rows{};     // broadcasts of which copies fill a tile
         std::unordered_map<Index, std::size_t> last{};  // number of the member that is the last to read it
         std::vector<std::size_t> free_slots{}, free_tiles{};
         std::size_t slots = 0, tiles = 0;
@@ -45,9 +46,11 @@ private:
 
     Lane lane(State& g, Index r);
     Lane load(State& g, Index r);
+    Lane repeat(State& g, Index r, std::size_t period);
     Lane whole_lane(Index r) { return {values_.whole(r), std::uint16_t(size_at(r)), 1, false}; }
     Lane result_lane(State& g, Index i, std::size_t m);
     PlannedPlace place(const Lane& lane, std::size_t element_bytes) const;
+    PlannedPlace operand_place(State& g, Index r);
     PlannedPlace tile_place(State& g, Index i);
 
     Held take_slot(State& g);

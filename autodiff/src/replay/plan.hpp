@@ -40,7 +40,7 @@ struct GroupOp {
     Loop loop = nullptr;
     Lane in[3] = {};
     Lane out = {};
-    std::size_t period = 0;  ///< row: extent that repeats; column: how often each element is repeated
+    std::size_t period = 0;  ///< repeat, row: extent that repeats; column: how often each element is repeated
     const StreamReduction* reduction = nullptr;
     BufferId state = 0;      ///< reduce: the running state, one for each part
     RunChain chain = nullptr;
