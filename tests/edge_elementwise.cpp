@@ -132,6 +132,18 @@ TEST_CASE("edge: power") {
     });
 }
 
+TEST_CASE("edge: where_positive selects, so that what it leaves out is 0") {
+    const Binary f = [](Node x, Node y) { return where_positive(x, y); };
+    check_pairs({
+        {"at 0", f, 0, inf, inf, 0, 0, 0},
+        {"at -0", f, -0.0, nan, 1, 0, 0, 0},
+        {"below", f, -1, nan, nan, 0, 0, 0},
+        {"at NaN", f, nan, 3, 1, 0, 0, 0},
+        {"above", f, 1e-30, 3, 2, 3, 0, 2},
+        {"above, with -inf", f, inf, -inf, -inf, -inf, 0, -inf},
+    });
+}
+
 TEST_CASE("edge: xlogy and multiply_no_nan") {
     const Binary f = [](Node x, Node y) { return xlogy(x, y); };
     check_pairs({

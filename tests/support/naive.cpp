@@ -80,6 +80,7 @@ const std::map<std::string, Function> elementwise = {
     {"clamp", each([](Real x, Real low, Real high) { return std::isnan(x) ? x : smaller(larger(x, low), high); })},
     {"xlogy", each([](Real x, Real y) { return x == 0 ? 0 : x * std::log(y); })},
     {"where", each([](Real condition, Real x, Real y) { return condition != 0 ? x : y; })},
+    {"where_positive", each([](Real x, Real y) { return x > 0 ? y : 0; })},
     {"equal", each([](Real x, Real y) { return Real(x == y); })},
     {"not_equal", each([](Real x, Real y) { return Real(x != y); })},
     {"less", each([](Real x, Real y) { return Real(x < y); })},

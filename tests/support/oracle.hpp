@@ -68,6 +68,7 @@ Scalar minimum(Scalar x, Scalar y);
 Scalar clamp(Scalar x, double low, double high);
 Scalar stop_gradient(Scalar x);
 inline Scalar where(bool condition, Scalar x, Scalar y) { return condition ? x : y; }
+inline Scalar where_positive(Scalar x, Scalar y) { return where(x.value > 0, y, Scalar(0.0)); }
 
 struct Array {
     Shape shape;

@@ -50,6 +50,7 @@ const Elementwise elementwise_table[] = {
     one("clamp", [](auto x) { return clamp(x, -0.6, 0.7); }),
     both("where", [](auto x, auto y) { return where(x > y, sin(x), 0.5 * y); }),
     one("where number", [](auto x) { return where(x <= 0.2, x, 0.0); }),
+    both("where_positive", [](auto x, auto y) { return where_positive(sin(x), y); }),
     both("stop_gradient", [](auto x, auto y) { return x * tanh(stop_gradient(y)); }),
     one("fan-out", [](auto x) { return x * sin(x) + x; }),
 };

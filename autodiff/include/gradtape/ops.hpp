@@ -92,6 +92,9 @@ Node xlogy(Operand x, Operand y);
 
 /// Elementwise condition ? x : y. The unselected side receives exactly 0.
 Node where(Operand condition, Operand x, Operand y);
+/// Elementwise x > 0 ? y : 0, for floats: where(x > 0, y, 0) without the boolean. ȳ = where_positive(x, z̄), x̄ = 0. The rule
+/// of relu. Edge: 0 where x is NaN.
+Node where_positive(Operand x, Operand y);
 /// Comparisons: boolean results, no derivative. Operands of one dtype.
 Node equal(Operand x, Operand y);
 Node not_equal(Operand x, Operand y);

@@ -8,7 +8,7 @@
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(square) X(multiply_no_nan)                   \
     X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan) X(tanh)                  \
     X(sigmoid) X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \
-    X(where) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)                             \
+    X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)                             \
     X(logical_and) X(logical_or) X(logical_not) X(cast) X(stop_gradient)                                         \
     X(sum) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)                                          \
     X(broadcast_to) X(reshape) X(transpose) X(slice) X(unslice) X(concatenate) X(pad)                            \

@@ -85,10 +85,10 @@ constexpr auto log_sigmoid_kernel = [](auto x) { return negated(softplus_kernel(
 GRADTAPE_PRIMITIVE(log_sigmoid) = unary<log_sigmoid_kernel>("log_sigmoid")
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sigmoid(-x[0]); }).on(any_real);
 
-// z = max(x, 0); NaN stays NaN. Slope 0 at 0.
+// z = max(x, 0); NaN stays NaN. Slope 0 at 0, and 1 where z > 0: so x need not be kept.
 constexpr auto relu_kernel = [](auto x) { return xsimd::select(x <= decltype(x)(0), decltype(x)(0), x); };
 GRADTAPE_PRIMITIVE(relu) = unary<relu_kernel>("relu")
-    .vjp([](const Operands& x, Node, Node z_bar) { return where(x[0] > 0.0, z_bar, 0.0); }).on(away_from_zero);
+    .vjp([](const Operands&, Node z, Node z_bar) { return where_positive(z, z_bar); }).on(away_from_zero);
 
 // z = |x|. Slope 0 at 0.
 constexpr auto abs_kernel = [](auto x) { return xsimd::abs(x); };

@@ -49,6 +49,16 @@ GRADTAPE_PRIMITIVE(where) = [] {
          [](const Operands& x, Node, Node z_bar) { return where(x[0], 0.0, z_bar); })
     .on(any_real);
 
+// z = x > 0 ? y : 0
+constexpr auto where_positive_kernel = [](auto x, auto y) {
+    const decltype(x) zero(0);
+    return xsimd::select(x > zero, y, zero);
+};
+GRADTAPE_PRIMITIVE(where_positive) = binary<where_positive_kernel>("where_positive")
+    .vjp([](const Operands&, Node, Node) { return Node(); },
+         [](const Operands& x, Node, Node z_bar) { return where_positive(x[0], z_bar); })
+    .on(away_from_zero, any_real);
+
 constexpr auto equal_kernel = [](auto x, auto y) { return x == y; };
 GRADTAPE_PRIMITIVE(equal) = comparison<equal_kernel>("equal").commutative().on(any_real);
 
