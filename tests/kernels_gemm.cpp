@@ -149,6 +149,33 @@ TEST_CASE_TEMPLATE("the small product is one sequential sum for each element", T
     });
 }
 
+TEST_CASE_TEMPLATE("the small product adds a bias, and applies relu, as loops after it would", T, float, double) {
+    const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+    for_each_case<T>(cases(), [=](auto& set, Case s) {
+        const auto a = random_elements<T>(s.m * s.k, 1), b = random_elements<T>(s.k * s.n, 2);
+        auto bias = random_elements<T>(s.n, 3);
+        const T edges[] = {nan, -inf, inf, T(-0.0)};
+        for (std::size_t j = 0; j < bias.size(); j += 3) bias[j] = edges[j / 3 % 4];
+        const auto plain = product<T>(set.small, s, a, b);
+        for (bool relu : {false, true}) {
+            auto expected = plain;
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                T& z = expected[i];
+                z += bias[i % bias.size()];
+                if (relu && z <= 0) z = 0;
+            }
+            Buffer<T> row(bias);
+            const auto finished = [&](gradtape::detail::Product<T> p) {
+                p.bias = row.get();
+                p.relu = relu;
+                set.small(p);
+            };
+            CHECK(same(product<T>(finished, s, a, b), expected));
+            CHECK(row.intact());
+        }
+    });
+}
+
 TEST_CASE_TEMPLATE("gemm agrees with long double on either side of the threshold", T, float, double) {
     const auto list = cases() + transposed({{64, 64, 64}, {128, 100, 70}, {1, 300, 400}, {300, 1, 400}, {64, 10, 784},
                                             {200, 3, 300}});

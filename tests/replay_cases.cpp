@@ -100,6 +100,50 @@ const Primitive own{
     .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * 2 * x[0]; }},
 };
 
+/// Layers whose bias, or relu, may or may not join the product; and what reads the values in between.
+std::vector<Node> layers(Node x, Node w, Node b, int which) {
+    const Node product = matmul(x, w, {.y = true}), z = which % 2 ? b + product : product + b, y = relu(z);
+    switch (which / 2) {
+        case 0: return {sum(y), y};
+        case 1: return {y * product};
+        case 2: return {y, z};
+        case 3: return {z - tanh(z)};
+        case 4: return {grad(sum(square(y)), {x, w, b})[0], grad(sum(square(y)), {x, w, b})[2]};
+        case 5: return {relu(reshape(z, {-1}))};
+        case 6: return {relu(product + reshape(b, {1, -1})), product * 2.0};
+        case 7: return {matmul(x, w, {.y = true}) + sum(product, Axes(0))};  // a row that comes after the first product
+        default: return {matmul(relu(product + b), w) + broadcast_to(sum(b), x.shape())};
+    }
+}
+
+TEST_CASE("replay: biases and relu join small products where nothing else reads these") {
+    for (DType dtype : floating)
+        for (std::int64_t rows : {1, 2, 3, 16, 33})
+            for (std::int64_t columns : {1, 3, 16, 40})
+                for (int which = 0; which < 18; ++which) {
+                    CAPTURE(rows);
+                    CAPTURE(columns);
+                    CAPTURE(which);
+                    const auto leaf = [&](const Shape& shape) { return Random(7).tensor(shape, -1, 1, dtype); };
+                    const Case its = of([&](Tape&, std::span<const Node> x) { return layers(x[0], x[1], x[2], which); },
+                                        {leaf({rows, 5}), leaf({columns, 5}), leaf({columns})});
+                    CHECK(check_replay(its) == "");
+                }
+}
+
+TEST_CASE("replay: a layer's result may become its weight") {
+    for (bool join_bias : {true, false}) {
+        Tape tape;
+        const Node w = tape.parameter(ramp({40, 40})), b = tape.parameter(ramp({40}));
+        const Node next = relu(matmul(w, w, {.y = true}) + b);
+        const Compiled compiled = compile(tape, {sum(next)}, {{w, next}}, {.join_bias = join_bias});
+        CHECK((compiled.explain().find("(1 with a bias)") != std::string::npos) == join_bias);
+        Replay replay(compiled);
+        replay.run();
+        CHECK(same_bits(replay.parameter(0), next.value()));
+    }
+}
+
 /// 150 operations in a row, of which each reads the one before and one that is up to 90 places back.
 std::vector<Node> far_and_near(Node x, Node y) {
     std::vector<Node> values{x, y};

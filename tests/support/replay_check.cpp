@@ -40,10 +40,12 @@ std::vector<NamedOptions> make_option_sets() {
         result.push_back({std::string(switch_names[k]) + " alone, debug", only});
         result.push_back({std::string("all but ") + switch_names[k] + ", debug", without});
     }
-    CompileOptions unchained = all, shared = all;
+    CompileOptions unchained = all, apart = all, shared = all;
     unchained.chain = false;
+    apart.join_bias = false;
     shared.threads = 3;
     result.push_back({"all but chain, debug", unchained});
+    result.push_back({"all but join_bias, debug", apart});
     result.push_back({"all, on 3 threads, debug", shared});
     return result;
 }

@@ -137,6 +137,9 @@ struct Prepared {
     std::int64_t facts[8] = {};
     std::int64_t parts = 1;
     std::int64_t ways = 1;  ///< of cutting it, the best one first
+    /// Which fact may ask for a finish: 1 adds a row, which is a further operand, to each row of the result; 2 applies relu
+    /// to that. −1: the kernel knows of none.
+    int finish = -1;
 };
 
 /// A reduction of a whole tensor that takes its elements in order, in pieces that are multiples of 64 but for the last;

@@ -1,6 +1,7 @@
 // Register-blocked products: a block of c lives in registers while k runs through.
 #include "small_gemm.hpp"
 
+#include <limits>
 #include <type_traits>
 
 #include "simd.hpp"
@@ -37,6 +38,8 @@ struct Panel {
     bool add;
     bool update;
     T scale;
+    const T* bias;  ///< of these columns, once the sums are complete
+    bool relu;
 };
 
 /// `height` rows of a panel of `width` registers, the last of which is whole, or has only `last` columns.
@@ -73,6 +76,15 @@ void multiply_block(const Panel<T>& p, const T* a, T* c) {
     if (p.update) {
         const Vec<T> scale = all(p.scale);
         each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { sum[i][j] = get(c + i * c_row, j) + scale * sum[i][j]; });
+    }
+    if (p.bias) {
+        const Vec<T> least = all(p.relu ? T(0) : -std::numeric_limits<T>::infinity());
+        Vec<T> bias[width];
+        unroll<width>([&](auto j) GRADTAPE_INLINE_LAMBDA { bias[j] = get(p.bias, j); });
+        each([&](int i, int j) GRADTAPE_INLINE_LAMBDA {
+            const Vec<T> z = sum[i][j] + bias[j];
+            sum[i][j] = z <= least ? least : z;  // as relu has it: NaN stays
+        });
     }
     each([&](int i, int j) GRADTAPE_INLINE_LAMBDA { put(c + i * c_row, j, sum[i][j]); });
 }
@@ -142,6 +154,7 @@ void multiply_transposed(const Product<T>& product, Panel<T>& p) {
             p.depth = k - l < packed_depth ? k - l : packed_depth;
             p.a = product.a + l * p.a_column;
             p.add = l > 0 && !p.update;
+            p.bias = product.bias && l + p.depth == k ? product.bias + j : nullptr;
             pack_transposed(product.b + j * product.b_row + l, product.b_row, p.depth, count, packed, width);
             multiply_panel(product.m, count, p);
         }
@@ -165,19 +178,37 @@ void multiply_vector(int64_t n, int64_t k, const T* b, const T* x, T* c) {
     for (; j < n; ++j) dots(std::integral_constant<int, 1>{}, j);
 }
 
+/// Bias and relu where the product is complete in memory.
+template <class T>
+void finish(const Product<T>& p) {
+    if (!p.bias) return;
+    for (int64_t i = 0; i < p.m; ++i)
+        for (int64_t j = 0; j < p.n; ++j) {
+            T& c = p.c[i * p.c_row + j];
+            c += p.bias[j];
+            if (p.relu && c <= 0) c = 0;
+        }
+}
+
 template <class T>
 void multiply(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return;
-    if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1))  // c' = b' a': vectors run along c in any case
-        return multiply<T>({false, !p.ta, 1, p.m, p.k, p.b, p.a, p.c, p.add, p.scale, p.k, p.a_row, p.m});
-    if (p.tb && p.m == 1 && p.k <= 16 && !p.add && p.b_row == p.k && (!p.ta || p.a_row == 1))
-        return multiply_vector(p.n, p.k, p.b, p.a, p.c);
-    Panel<T> panel{p.a, p.ta ? 1 : p.a_row, p.ta ? p.a_row : 1, p.b,   p.b_row, p.k,
-                   p.c, p.c_row,            0,                  false, p.add,   p.scale};
+    if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1)) {  // c' = b' a': vectors run along c in any case
+        multiply<T>({false, !p.ta, 1, p.m, p.k, p.b, p.a, p.c, p.add, p.scale, p.k, p.a_row, p.m});
+        return finish(p);
+    }
+    if (p.tb && p.m == 1 && p.k <= 16 && !p.add && p.b_row == p.k && (!p.ta || p.a_row == 1)) {
+        multiply_vector(p.n, p.k, p.b, p.a, p.c);
+        return finish(p);
+    }
+    Panel<T> panel{p.a, p.ta ? 1 : p.a_row, p.ta ? p.a_row : 1, p.b,     p.b_row, p.k,    p.c,
+                   p.c_row, 0,              false,              p.add,   p.scale, p.bias, p.relu};
     if (p.tb && p.k > 0) return multiply_transposed(p, panel);
     constexpr int64_t width = block_width * lanes<T>;
-    for (int64_t j = 0; j < p.n; j += width, panel.b += width, panel.c += width)
+    for (int64_t j = 0; j < p.n; j += width, panel.b += width, panel.c += width) {
         multiply_panel(p.m, p.n - j < width ? p.n - j : width, panel);
+        if (panel.bias) panel.bias += width;
+    }
 }
 
 void multiply_integers(const Product<int64_t>& p) {

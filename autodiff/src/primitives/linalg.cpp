@@ -63,11 +63,14 @@ void multiply_matrices(const std::int64_t* facts, const void* const* inputs, voi
     }
 }
 
-/// A single product that goes to the small kernel: nothing is left to decide.
+/// A single product that goes to the small kernel: nothing is left to decide. Another fact is its finish.
 template <class T>
 void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
-    small_gemm<T>({facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
-                   static_cast<const T*>(inputs[1]), static_cast<T*>(output)});
+    Product<T> p{facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
+                 static_cast<const T*>(inputs[1]), static_cast<T*>(output)};
+    if (facts[7] > 0) p.bias = static_cast<const T*>(inputs[2]);
+    p.relu = facts[7] == 2;
+    small_gemm(p);
 }
 
 template <class T>
@@ -75,7 +78,7 @@ Prepared settled_product(Transposed t, const Sizes& s) {
     const std::int64_t parts = s.batch == 1 ? gemm_parts(s.m, s.n, s.k) : parts_of(s.batch, s.m * s.n * s.k, 1 << 20);
     const bool small = s.batch == 1 && parts == 1 && gemm_is_small<T>(t.x, t.y, s.m, s.n, s.k);
     return {small ? &multiply_small<T> : &multiply_matrices<T>, {t.x, t.y, s.batch, s.m, s.n, s.k, parts}, parts,
-            s.batch == 1 ? gemm_ways : 1};
+            s.batch == 1 ? gemm_ways : 1, small ? 7 : -1};
 }
 
 Prepared prepare_matmul(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {

@@ -8,7 +8,7 @@ namespace {
 class Builder {
 public:
     Builder(const Program::Body& body, const CompileOptions& options)
-        : options_(options), schedule_(schedule(body, options.fuse)),
+        : options_(options), schedule_(schedule(body, options)),
           links_(options.fuse && options.chain ? make_chains(body, schedule_)
                                                : std::vector<ChainLink>(body.instructions.size())),
           values_(body, options, schedule_, plan_), groups_(schedule_, links_, options, values_, plan_) {
@@ -32,8 +32,8 @@ private:
     const Instruction& at(Index i) const { return values_.at(i); }
 
     void add_call(std::uint32_t u) {
-        const Index i = schedule_.units[u].members[0];
-        const Instruction& instruction = at(i);
+        const std::vector<Index>& members = schedule_.units[u].members;
+        const Instruction& instruction = at(members[0]);
         Call call{.first = plan_.call_operands, .primitive = instruction.primitive, .attributes = instruction.attributes,
                   .type = instruction.type};
         std::vector<const Type*> types;
@@ -42,14 +42,24 @@ private:
             call.types.push_back(at(operand).type);
             types.push_back(&at(operand).type);
         }
-        call.result = values_.store(i, u, false);
+        call.result = values_.store(members.back(), u, false);
         if (instruction.primitive->prepare)
             call.prepared = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
+        if (members.size() > 1) add_finish(call, members);
         if (options_.threads > 1) call.way = way_of_sharing(call);
         if (call.way) plan_.threads = options_.threads;
         plan_.call_operands += call.operands.size();
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));
+    }
+
+    /// A product's bias, and relu: the members after the first.
+    void add_finish(Call& call, const std::vector<Index>& members) {
+        const auto& operands = at(members[1]).operands;
+        const Index row = values_.root(at(operands[operands[0] == members[0] ? 1 : 0]).operands[0]);
+        call.operands.push_back(values_.whole(row));
+        call.types.push_back(at(row).type);
+        call.prepared.facts[call.prepared.finish] = std::int64_t(members.size() - 1);
     }
 
     void add_guard(std::uint32_t u) {

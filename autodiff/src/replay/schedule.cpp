@@ -2,6 +2,7 @@
 // comes after them; so every unit only needs what earlier units gave. One pass over the program.
 #include "schedule.hpp"
 
+#include "../passes/rewrite.hpp"
 #include "../primitives/catalogue.hpp"
 
 #include <algorithm>
@@ -35,8 +36,9 @@ Spread spread_of(const Instruction& instruction, const Shape& from) {
 
 class Scheduler {
 public:
-    Scheduler(const Program::Body& body, bool fuse) : body_(body), fuse_(fuse) {
+    Scheduler(const Program::Body& body, const CompileOptions& options) : body_(body), fuse_(options.fuse) {
         const std::size_t n = body.instructions.size();
+        if (options.fuse && options.join_bias) reads_ = count_reads(body);
         result_.unit_of.assign(n, no_unit);
         result_.root.resize(n);
         result_.spread.assign(n, Spread::none);
@@ -59,6 +61,7 @@ private:
         if (primitive.leaf) return;
         if (primitive.effect) return append(Unit::Kind::guard, i);
         if (primitive.identity) return;
+        if (finishes_product(i)) return;
         if (fuse_ && primitive.elementwise) return place_elementwise(i);
         if (fuse_ && primitive.arity == 1) {
             const Spread spread = spread_of(instruction, at(instruction.operands[0]).type.shape);
@@ -118,6 +121,46 @@ private:
         return true;
     }
 
+    /// A bias, and then relu, join the product that nothing else reads, where its kernel can do that.
+    bool finishes_product(Index i) {
+        if (reads_.empty()) return false;
+        const Instruction& z = at(i);
+        const auto joins = [&](Index x, Op op, std::size_t members) {
+            const std::uint32_t unit = result_.unit_of[x];
+            if (at(x).primitive != &primitive(op) || reads_[x] != 1 || unit == no_unit) return false;
+            const Unit& u = result_.units[unit];
+            if (u.kind != Unit::Kind::call || u.members.size() != members) return false;
+            return members == 2 || (is_bias(other_operand(z, x), z, unit) && can_finish(x));
+        };
+        if (z.primitive == &primitive(Op::relu) && joins(z.operands[0], Op::add, 2)) {
+            join(result_.unit_of[z.operands[0]], i);
+            return true;
+        }
+        if (z.primitive == &primitive(Op::add))
+            for (Index x : z.operands)
+                if (joins(x, Op::matmul, 1)) {
+                    join(result_.unit_of[x], i);
+                    return true;
+                }
+        return false;
+    }
+
+    static Index other_operand(const Instruction& z, Index x) { return z.operands[z.operands[0] == x ? 1 : 0]; }
+
+    /// Whether b is a row that is known before `unit`, repeated for all rows of z.
+    bool is_bias(Index b, const Instruction& z, std::uint32_t unit) const {
+        if (result_.spread[b] != Spread::row || z.type.shape.rank() != 2) return false;
+        const Index row = result_.root[at(b).operands[0]];
+        return at(row).type.shape.elements() == z.type.shape[1] && result_.spread[row] == Spread::none &&
+               ready_whole(row) <= unit;
+    }
+
+    bool can_finish(Index product) const {
+        const Instruction& p = at(product);
+        const Type* const operands[] = {&at(p.operands[0]).type, &at(p.operands[1]).type};
+        return p.primitive->prepare({operands, 2}, p.type, p.attributes).finish >= 0;
+    }
+
     void start_group(Index i) {
         const std::int64_t count = at(i).type.shape.elements();
         for (Index operand : at(i).operands) need(result_.root[operand], fuse_);
@@ -151,12 +194,13 @@ private:
 
     const Program::Body& body_;
     bool fuse_;
+    std::vector<std::uint32_t> reads_;  // by instruction; empty where biases are not joined
     Schedule result_;
     std::unordered_map<std::int64_t, std::uint32_t> latest_;  // by count: the latest group
 };
 
 }  // namespace
 
-Schedule schedule(const Program::Body& body, bool fuse) { return Scheduler(body, fuse).run(); }
+Schedule schedule(const Program::Body& body, const CompileOptions& options) { return Scheduler(body, options).run(); }
 
 }  // namespace gradtape::detail

@@ -1,6 +1,8 @@
 // Which instructions run together, and in which order: the fusion pass.
 #pragma once
 
+#include <gradtape/compile.hpp>
+
 #include "../ir/program.hpp"
 
 namespace gradtape::detail {
@@ -12,7 +14,7 @@ struct Unit {
     enum class Kind : std::uint8_t { group, call, guard };
     Kind kind;
     std::int64_t count = 0;      ///< group: number of elements
-    std::vector<Index> members;  ///< group: in program order; else one instruction
+    std::vector<Index> members;  ///< group: in program order; else one instruction, after a product those that finish it
 };
 
 /// How a broadcast can be read by a group without being written out first.
@@ -25,7 +27,7 @@ struct Schedule {
     std::vector<Spread> spread;          ///< by instruction
 };
 
-/// `fuse` false: every instruction is a unit of its own.
-Schedule schedule(const Program::Body& body, bool fuse);
+/// Without `fuse`, every instruction is a unit of its own.
+Schedule schedule(const Program::Body& body, const CompileOptions& options);
 
 }  // namespace gradtape::detail

@@ -79,8 +79,10 @@ void ValuePlan::find_uses() {
         const bool group = unit.kind == Unit::Kind::group;
         for (std::size_t m = 0; m < unit.members.size(); ++m) {
             const Index i = unit.members[m];
-            if (!group || !at(i).primitive->elementwise) stored_[i] = unit.kind != Unit::Kind::guard;
-            for (Index operand : at(i).operands) use(root(operand), u, group, std::uint32_t(m));
+            const bool last = m + 1 == unit.members.size();
+            if (group ? !at(i).primitive->elementwise : last) stored_[i] = unit.kind != Unit::Kind::guard;
+            for (Index operand : at(i).operands)
+                if (group || schedule_.unit_of[root(operand)] != u) use(root(operand), u, group || m > 0, std::uint32_t(m));
         }
     }
 }
@@ -146,6 +148,8 @@ bool ValuePlan::in_place_update(Index p, Index v) const {
 /// Whether v's own kernel may write over p while it reads it.
 bool ValuePlan::can_overwrite(Index p, Index v) const {
     const Instruction& instruction = at(v);
+    const Unit& unit = schedule_.units[schedule_.unit_of[v]];
+    if (unit.kind == Unit::Kind::call && unit.members.size() > 1) return false;  // a product
     if (instruction.primitive->elementwise || !instruction.primitive->in_place) return instruction.primitive->elementwise;
     std::size_t reads = 0;
     for (Index operand : instruction.operands) reads += root(operand) == p;
