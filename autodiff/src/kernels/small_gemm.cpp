@@ -190,9 +190,19 @@ void finish(const Product<T>& p) {
         }
 }
 
+/// Whether c has less than a register of columns, and so many rows that turning it pays.
+template <class T>
+bool is_narrow(int64_t m, int64_t n, int64_t k) {
+    return n > lanes<T> / 2 && n < lanes<T> && m >= 2 * lanes<T> && k >= 16;
+}
+
+template <class T>
+void multiply_narrow(const Product<T>& p);
+
 template <class T>
 void multiply(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return;
+    if (is_narrow<T>(p.m, p.n, p.k) && !p.add) return multiply_narrow(p);
     if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1)) {  // c' = b' a': vectors run along c in any case
         multiply<T>({false, !p.ta, 1, p.m, p.k, p.b, p.a, p.c, p.add, p.scale, p.k, p.a_row, p.m});
         return finish(p);
@@ -208,6 +218,33 @@ void multiply(const Product<T>& p) {
     for (int64_t j = 0; j < p.n; j += width, panel.b += width, panel.c += width) {
         multiply_panel(p.m, p.n - j < width ? p.n - j : width, panel);
         if (panel.bias) panel.bias += width;
+    }
+}
+
+/// c' = b' a' fills the lanes; a block of it at a time, which is turned into its place.
+template <class T>
+void multiply_narrow(const Product<T>& p) {
+    constexpr int W = lanes<T>;
+    constexpr int64_t block = block_width * W;
+    alignas(64) T turned[W * block];
+    const int n = static_cast<int>(p.n);
+    const Vec<T> bias = p.bias ? load_first(p.bias, n, T(0)) : all(T(0));
+    for (int64_t first = 0; first < p.m; first += block) {
+        const int64_t count = p.m - first < block ? p.m - first : block;
+        const T* a = p.a + (p.ta ? first : first * p.a_row);
+        multiply<T>({!p.tb, !p.ta, p.n, count, p.k, p.b, a, turned, false, T(1), p.b_row, p.a_row, block});
+        for (int64_t from = 0; from < count; from += W) {
+            Vec<T> rows[W];
+            unroll<W>([&](auto j) GRADTAPE_INLINE_LAMBDA { rows[j] = j < n ? load(turned + j * block + from) : all(T(0)); });
+            transpose_rows(rows);
+            T* c = p.c + (first + from) * p.c_row;
+            for (int64_t i = 0; i < count - from && i < W; ++i, c += p.c_row) {
+                Vec<T> z = rows[i];
+                if (p.bias) z = z + bias;
+                if (p.bias && p.relu) z = z <= all(T(0)) ? all(T(0)) : z;
+                store_first(c, z, n);
+            }
+        }
     }
 }
 
@@ -240,6 +277,7 @@ bool small_gemm_wins([[maybe_unused]] bool ta, [[maybe_unused]] bool tb, int64_t
 #if defined(__AVX512F__)
     // Up to 100^3, OpenBLAS has small kernels of its own here, good ones where b is not transposed.
     if (volume <= 512) return k <= 32;
+    if (is_narrow<T>(m, n, k)) return volume <= 1000000 && (ta || (tb && sizeof(T) == 4));
     if (m < 16 || n < 16) return false;
     return volume <= 1000000 ? tb : volume <= 8000000;
 #elif defined(__AVX2__)
