@@ -101,10 +101,13 @@ struct Stream {
 using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
 
 /// What a link of a chain reads or writes: the bytes of a tile are at `data` + (the tile's offset & `within`). So ~0 is a
-/// whole buffer, 2ᵏ − 1 one block after the other in the same memory, and 0 the same bytes for all tiles.
+/// whole buffer, 2ᵏ − 1 one block after the other in the same memory, and 0 the same bytes for all tiles. And `number` is a
+/// single element, which all elements are equal to: of one operand of a link at most, and of none that it writes.
 struct Place {
+    static constexpr std::size_t number = 1;
     const void* data;
     std::size_t within;
+    bool is_number() const noexcept { return within == number; }
 };
 
 /// One operation of a chain of elementwise operations, which takes its elements through all of them a tile of a few

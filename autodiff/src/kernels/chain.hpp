@@ -47,7 +47,9 @@ GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, const Link* f
 /// z = kernel(x) on one tile. Long kernels should be compiled once: whether x comes in registers is seen at run time.
 template <const auto& kernel, class T, class... V>
 GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... x) {
-    if (link->in[0].data) {
+    if (link->in[0].is_number()) {
+        ((x = all(*address<T>(link->in[0], 0))), ...);
+    } else if (link->in[0].data) {
         const T* in = address<T>(link->in[0], offset);
         ((x = load(in), in += lanes<T>), ...);
     }
@@ -58,14 +60,29 @@ GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* f
 template <const auto& kernel, class T, int in_registers, class... V>
 GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... given) {
     using Batch = xsimd::batch<T>;
-    const T *x = address<T>(link->in[0], offset), *y = address<T>(link->in[1], offset);
-    const auto one = [&](Vec<T> mine) GRADTAPE_INLINE_LAMBDA {
-        const Batch left = in_registers == 0 ? mine : load(x), right = in_registers == 1 ? mine : load(y);
-        x += lanes<T>;
-        y += lanes<T>;
-        return kernel(left, right).data;
+    const auto elements = [&](int k) GRADTAPE_INLINE_LAMBDA {
+        return [in = address<T>(link->in[k], offset)]() mutable GRADTAPE_INLINE_LAMBDA {
+            const Vec<T> its = load(in);
+            in += lanes<T>;
+            return its;
+        };
     };
-    ((given = one(given)), ...);  // one after the other, as arguments of a call need not be
+    const auto number = [&](int k) GRADTAPE_INLINE_LAMBDA {
+        return [value = all(*address<T>(link->in[k], 0))]() GRADTAPE_INLINE_LAMBDA { return value; };
+    };
+    const auto compute = [&](auto x, auto y) GRADTAPE_INLINE_LAMBDA {
+        const auto one = [&](Vec<T> mine) GRADTAPE_INLINE_LAMBDA {
+            const Batch left = in_registers == 0 ? mine : x(), right = in_registers == 1 ? mine : y();
+            return kernel(left, right).data;
+        };
+        ((given = one(given)), ...);  // one after the other, as arguments of a call need not be
+    };
+    if (in_registers != 0 && link->in[0].is_number())
+        compute(number(0), elements(1));
+    else if (in_registers != 1 && link->in[1].is_number())
+        compute(elements(0), number(1));
+    else
+        compute(elements(0), elements(1));
     hand_on<T>(link, offset, first, end, given...);
 }
 

@@ -121,7 +121,7 @@ void Groups::add_link(State& g, std::size_t m) {
     PlannedLink link;
     for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
         const Index r = root(instruction.operands[k]);
-        if (chain_link.in_registers != std::int8_t(k)) link.in[k] = operand_place(g, r);
+        if (chain_link.in_registers != std::int8_t(k)) link.in[k] = operand_place(g, r, link.in[0].within != Place::number);
     }
     for (Index operand : instruction.operands) {
         release(g, root(operand), m, true);
@@ -152,8 +152,12 @@ PlannedPlace Groups::place(const Lane& lane, std::size_t element_bytes) const {
     return {lane.buffer, lane.slot, within};
 }
 
-/// Where a link finds r. A row of 2^k bytes, read over and over, is found where it is, or in a tile of its copies.
-PlannedPlace Groups::operand_place(State& g, Index r) {
+/// Where a link finds r. A number that is repeated is found where it is, unless it is the link's second. A row of 2^k bytes,
+/// read over and over, is found where it is, or in a tile of its copies.
+PlannedPlace Groups::operand_place(State& g, Index r, bool may_be_number) {
+    if (repeated_number(at(r))) return {values_.block_of(r), false, may_be_number ? Place::number : 0};
+    if (may_be_number && schedule_.spread[r] == Spread::repeat)
+        return {values_.whole(root(at(r).operands[0])), false, Place::number};
     if (g.held.contains(r) || schedule_.spread[r] != Spread::row) return place(lane(g, r), size_at(r));
     const Index source = root(at(r).operands[0]);
     const std::size_t elements = std::size_t(at(source).type.shape.elements()), bytes = elements * size_at(r);

@@ -50,7 +50,7 @@ private:
     Lane whole_lane(Index r) { return {values_.whole(r), std::uint16_t(size_at(r)), 1, false}; }
     Lane result_lane(State& g, Index i, std::size_t m);
     PlannedPlace place(const Lane& lane, std::size_t element_bytes) const;
-    PlannedPlace operand_place(State& g, Index r);
+    PlannedPlace operand_place(State& g, Index r, bool may_be_number);
     PlannedPlace tile_place(State& g, Index i);
 
     Held take_slot(State& g);
