@@ -20,7 +20,7 @@
     template <class T> void reduce_max(const T*, T*, int64_t, int64_t, int64_t);                                     \
     template <class T> void reduce_min(const T*, T*, int64_t, int64_t, int64_t);                                     \
     template <class T> void logsumexp(const T*, T*, int64_t, int64_t, int64_t);                                      \
-    template <class T> void softmax(const T*, T*, int64_t, int64_t, int64_t);                                        \
+    template <class T> void softmax(const T*, T*, int64_t, int64_t, int64_t, T*);                                     \
     template <class T> void log_softmax(const T*, T*, int64_t, int64_t, int64_t);                                    \
     int64_t gemm_parts(int64_t, int64_t, int64_t);                                                                   \
     template <class T> void gemm(const Product<T>&, const Parts&);                                                   \

@@ -42,10 +42,10 @@ std::vector<NamedOptions> make_option_sets() {
     }
     CompileOptions unchained = all, apart = all, shared = all;
     unchained.chain = false;
-    apart.join_bias = false;
+    apart.join = false;
     shared.threads = 3;
     result.push_back({"all but chain, debug", unchained});
-    result.push_back({"all but join_bias, debug", apart});
+    result.push_back({"all but join, debug", apart});
     result.push_back({"all, on 3 threads, debug", shared});
     return result;
 }

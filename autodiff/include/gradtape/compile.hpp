@@ -17,7 +17,7 @@ struct CompileOptions {
     bool remove_dead = true;  ///< what no result needs is not computed
     bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
     bool chain = true;        ///< with `fuse`: instructions of a run hand their results on in registers
-    bool join_bias = true;    ///< with `fuse`: small products add a bias, and apply relu, to what they have in registers
+    bool join = true;         ///< with `fuse`: a kernel does its neighbours' work along: bias, relu, logsumexp
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
     /// Changes rounding, and is off: w ± s·(x y), for a number s, becomes one product that BLAS adds to w in place; for
     /// instance a layer's `w - rate * gradient`. It saves a pass over w and one over the gradient.

@@ -143,6 +143,8 @@ struct Prepared {
     /// Which fact may ask for a finish: 1 adds a row, which is a further operand, to each row of the result; 2 applies relu
     /// to that. −1: the kernel knows of none.
     int finish = -1;
+    /// Which fact, where it is 1, asks for a second result, written to a further operand. −1: there is none.
+    int second = -1;
 };
 
 /// A reduction of a whole tensor that takes its elements in order, in pieces that are multiples of 64 but for the last;

@@ -51,10 +51,11 @@ GRADTAPE_INLINE void for_each_rows(const T* x, T* z, int64_t outer, int64_t n, F
 }
 
 template <class T>
-GRADTAPE_FLAT void softmax_rows(const T* x, T* z, int64_t outer, int64_t n) {
+GRADTAPE_FLAT void softmax_rows(const T* x, T* z, T* log_sums, int64_t outer, int64_t n) {
     for_each_rows<true>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
         alignas(64) T sum[lanes<T>];
         store<T>(sum, sums);
+        if (log_sums) store_count<T>(log_sums + first, load(max) + log<T>(sums), count);
         for (int r = 0; r < count; ++r) {
             T* row = z + (first + r) * n;
             const Vec<T> divisor = all(sum[r]);
@@ -160,13 +161,14 @@ GRADTAPE_INLINE void for_each_turned(const T* x, int64_t outer, int n, F f) {
 }
 
 template <class T>
-GRADTAPE_FLAT void softmax_turned(const T* x, T* z, int64_t outer, int n) {
+GRADTAPE_FLAT void softmax_turned(const T* x, T* z, T* log_sums, int64_t outer, int n) {
     for_each_turned<true>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
         for (int j = 0; j < n; ++j) {
             const Vec<T> quotient = rows.column[j] / sum;
             rows.column[j] = max == all(-infinity<T>) ? all(T(0)) : quotient;
         }
         rows.store(z + first * n, n, count);
+        if (log_sums) store_count<T>(log_sums + first, max + log<T>(sum), count);
     });
 }
 
@@ -225,8 +227,9 @@ GRADTAPE_INLINE void for_each_column_register(int64_t outer, int64_t n, int64_t 
 }
 
 template <class T>
-void softmax_columns(const T* x, T* z, int64_t n, int64_t inner, int count) {
+void softmax_columns(const T* x, T* z, T* log_sums, int64_t n, int64_t inner, int count) {
     const Columns<T> columns = fold_columns<true>(x, z, n, inner, count);
+    if (log_sums) store_count<T>(log_sums, columns.max + log<T>(columns.sum), count);
     for (int64_t r = 0; r < n; ++r, z += inner) {
         const Vec<T> quotient = load_count(z, count, T(1)) / columns.sum;
         store_count<T>(z, columns.max == all(-infinity<T>) ? all(T(0)) : quotient, count);
@@ -261,11 +264,12 @@ void logsumexp(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner) 
 }
 
 template <class T>
-void softmax(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner) {
-    if (inner == 1 && better_turned<T>(outer, reduced)) return softmax_turned(x, z, outer, static_cast<int>(reduced));
-    if (inner == 1) return softmax_rows(x, z, outer, reduced);
-    for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t, int count) {
-        softmax_columns(x + from, z + from, reduced, inner, count);
+void softmax(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner, T* log_sums) {
+    if (inner == 1 && better_turned<T>(outer, reduced))
+        return softmax_turned(x, z, log_sums, outer, static_cast<int>(reduced));
+    if (inner == 1) return softmax_rows(x, z, log_sums, outer, reduced);
+    for_each_column_register<T>(outer, reduced, inner, [=](int64_t from, int64_t to, int count) {
+        softmax_columns(x + from, z + from, log_sums ? log_sums + to : nullptr, reduced, inner, count);
     });
 }
 
@@ -280,7 +284,7 @@ void log_softmax(const T* x, T* z, int64_t outer, int64_t reduced, int64_t inner
 
 #define GRADTAPE_INSTANTIATE(T)                                          \
     template void logsumexp(const T*, T*, int64_t, int64_t, int64_t);    \
-    template void softmax(const T*, T*, int64_t, int64_t, int64_t);      \
+    template void softmax(const T*, T*, int64_t, int64_t, int64_t, T*);  \
     template void log_softmax(const T*, T*, int64_t, int64_t, int64_t);
 GRADTAPE_INSTANTIATE(float)
 GRADTAPE_INSTANTIATE(double)

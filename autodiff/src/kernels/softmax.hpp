@@ -12,9 +12,10 @@ namespace gradtape::detail::GRADTAPE_ISA {
 template <class T>
 void logsumexp(const T* x, T* z, std::int64_t outer, std::int64_t reduced, std::int64_t inner);
 
-/// z = exp(x) / sum exp x. All -inf: zeros. With k elements +inf: 1/k at those, 0 elsewhere.
+/// z = exp(x) / sum exp x. All -inf: zeros. With k elements +inf: 1/k at those, 0 elsewhere. Where `log_sums` (outer, inner) is
+/// not null, it becomes logsumexp x, bit for bit.
 template <class T>
-void softmax(const T* x, T* z, std::int64_t outer, std::int64_t reduced, std::int64_t inner);
+void softmax(const T* x, T* z, std::int64_t outer, std::int64_t reduced, std::int64_t inner, T* log_sums = nullptr);
 
 /// z = x - logsumexp(x). All -inf: -inf. With k elements +inf: -log k at those, -inf elsewhere.
 template <class T>

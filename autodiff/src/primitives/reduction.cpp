@@ -89,6 +89,16 @@ void run(const std::int64_t* facts, const void* const* inputs, void* output, con
              end - begin, reduced, inner);
 }
 
+/// Softmax, and logsumexp beside it where another fact is 1.
+template <class T>
+void run_softmax(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
+    const auto [outer, reduced, inner, all, results] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4]};
+    const std::int64_t begin = outer * parts.begin / all, end = outer * parts.end / all;
+    T* const log_sums = facts[5] ? static_cast<T*>(const_cast<void*>(inputs[1])) + begin * inner : nullptr;
+    softmax(static_cast<const T*>(inputs[0]) + begin * results, static_cast<T*>(output) + begin * results, end - begin,
+            reduced, inner, log_sums);
+}
+
 Prepared settle(decltype(Prepared::run) function, const Type& x, const Type& z, const Attributes& attributes) {
     const View v = view(x.shape, axes_of(attributes));
     const std::int64_t parts = parts_of(v.outer, v.reduced * v.inner, 1 << 17);
@@ -114,7 +124,11 @@ GRADTAPE_BY_DTYPE(prepare_prod, reduce_prod)
 GRADTAPE_BY_DTYPE(prepare_max, reduce_max)
 GRADTAPE_BY_DTYPE(prepare_min, reduce_min)
 GRADTAPE_BY_FLOATING_DTYPE(prepare_logsumexp, logsumexp)
-GRADTAPE_BY_FLOATING_DTYPE(prepare_softmax, softmax)
+Prepared prepare_softmax(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
+    Prepared prepared = settle(x[0]->dtype == DType::float32 ? &run_softmax<float> : &run_softmax<double>, *x[0], z, attributes);
+    prepared.second = 5;
+    return prepared;
+}
 GRADTAPE_BY_FLOATING_DTYPE(prepare_log_softmax, log_softmax)
 
 /// A reduced value brought back to the shape it was reduced from.

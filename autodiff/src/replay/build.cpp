@@ -42,10 +42,18 @@ private:
             call.types.push_back(at(operand).type);
             types.push_back(&at(operand).type);
         }
-        call.result = values_.store(members.back(), u, false);
         if (instruction.primitive->prepare)
             call.prepared = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
-        if (members.size() > 1) add_finish(call, members);
+        if (call.prepared.second >= 0 && members.size() > 1) {
+            call.result = values_.store(members[0], u, false);
+            call.operands.push_back(values_.store(members[1], u, false));
+            call.types.push_back(at(members[1]).type);
+            call.prepared.facts[call.prepared.second] = 1;
+        } else {
+            call.result = values_.store(members.back(), u, false);
+            if (members.size() > 1) add_finish(call, members);
+        }
+        plan_.joined += members.size() - 1;
         if (options_.threads > 1) call.way = way_of_sharing(call);
         if (call.way) plan_.threads = options_.threads;
         plan_.call_operands += call.operands.size();

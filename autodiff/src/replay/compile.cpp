@@ -22,13 +22,6 @@ std::string shared_of(const Plan& plan) {
            std::to_string(calls) + " kernels\n";
 }
 
-std::string finished_of(const Plan& plan) {
-    const auto finished = std::count_if(plan.calls.begin(), plan.calls.end(), [](auto& c) {
-        return c.prepared.finish >= 0 && c.prepared.facts[c.prepared.finish] > 0;
-    });
-    return finished ? " (" + std::to_string(finished) + " with a bias)" : "";
-}
-
 std::string report_of(const Plan& plan) {
     std::size_t operations = 0;
     for (const Group& group : plan.groups)
@@ -36,7 +29,8 @@ std::string report_of(const Plan& plan) {
     std::size_t captured = 0;
     for (const Tensor& constant : plan.constants) captured += constant.bytes();
     return "fused: " + std::to_string(operations) + " operations in " + std::to_string(plan.groups.size()) + " groups\n" +
-           "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" + finished_of(plan) + ", " +
+           "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
+           (plan.joined ? " (with " + std::to_string(plan.joined) + " operations along), " : ", ") +
            std::to_string(plan.copies.size()) + " copies, " + std::to_string(plan.guards.size()) + " guards\n" +
            shared_of(plan) + "memory: " + std::to_string(plan.arena_bytes) + " bytes (unplanned " + std::to_string(plan.unplanned_bytes) + ")\n" +
            "constants: " + std::to_string(plan.constants.size()) + ", " + std::to_string(captured) + " bytes\n";

@@ -133,6 +133,7 @@ struct Plan {
     std::vector<char> updated;  ///< by parameter: a run writes it
     std::size_t arena_bytes = 0;
     std::size_t unplanned_bytes = 0;
+    std::size_t joined = 0;         ///< instructions that another one's kernel does along
     std::size_t call_operands = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
     std::size_t slot_bytes = 0;

@@ -38,7 +38,7 @@ class Scheduler {
 public:
     Scheduler(const Program::Body& body, const CompileOptions& options) : body_(body), fuse_(options.fuse) {
         const std::size_t n = body.instructions.size();
-        if (options.fuse && options.join_bias) reads_ = count_reads(body);
+        if (options.fuse && options.join) reads_ = count_reads(body);
         result_.unit_of.assign(n, no_unit);
         result_.root.resize(n);
         result_.spread.assign(n, Spread::none);
@@ -70,6 +70,7 @@ private:
             if (joins_as_reduction(i)) return;
         }
         if (!fuse_ && primitive.elementwise) return start_group(i);
+        if (takes_logsumexp_along(i)) return;
         append(Unit::Kind::call, i);
     }
 
@@ -145,6 +146,22 @@ private:
         return false;
     }
 
+    /// Softmax gives the logsumexp of its operand too, in the place of that one's kernel.
+    bool takes_logsumexp_along(Index i) {
+        const Instruction& z = at(i);
+        if (reads_.empty()) return false;
+        if (z.primitive == &primitive(Op::logsumexp)) log_sums_[z.operands[0]] = i;
+        if (z.primitive != &primitive(Op::softmax)) return false;
+        const auto found = log_sums_.find(z.operands[0]);
+        if (found == log_sums_.end()) return false;
+        if (at(found->second).attributes.get<Shape>("axes") != z.attributes.get<Shape>("axes")) return false;
+        std::vector<Index>& members = result_.units[result_.unit_of[found->second]].members;
+        if (members.size() > 1) return false;
+        members = {i, found->second};
+        result_.unit_of[i] = result_.unit_of[found->second];
+        return true;
+    }
+
     static Index other_operand(const Instruction& z, Index x) { return z.operands[z.operands[0] == x ? 1 : 0]; }
 
     /// Whether b is a row that is known before `unit`, repeated for all rows of z.
@@ -194,7 +211,8 @@ private:
 
     const Program::Body& body_;
     bool fuse_;
-    std::vector<std::uint32_t> reads_;  // by instruction; empty where biases are not joined
+    std::vector<std::uint32_t> reads_;  // by instruction; empty where kernels are not joined
+    std::unordered_map<Index, Index> log_sums_;  // by operand: its latest logsumexp
     Schedule result_;
     std::unordered_map<std::int64_t, std::uint32_t> latest_;  // by count: the latest group
 };

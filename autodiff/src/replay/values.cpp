@@ -79,12 +79,19 @@ void ValuePlan::find_uses() {
         const bool group = unit.kind == Unit::Kind::group;
         for (std::size_t m = 0; m < unit.members.size(); ++m) {
             const Index i = unit.members[m];
-            const bool last = m + 1 == unit.members.size();
-            if (group ? !at(i).primitive->elementwise : last) stored_[i] = unit.kind != Unit::Kind::guard;
+            const bool elementwise = at(i).primitive->elementwise;
+            if (group ? !elementwise : !reads_next(unit, m)) stored_[i] = unit.kind != Unit::Kind::guard;
             for (Index operand : at(i).operands)
-                if (group || schedule_.unit_of[root(operand)] != u) use(root(operand), u, group || m > 0, std::uint32_t(m));
+                if (group || schedule_.unit_of[root(operand)] != u) use(root(operand), u, group || elementwise, std::uint32_t(m));
         }
     }
+}
+
+/// Whether member m is but a step towards the next one.
+bool ValuePlan::reads_next(const Unit& unit, std::size_t m) const {
+    if (m + 1 == unit.members.size()) return false;
+    const auto& operands = at(unit.members[m + 1]).operands;
+    return std::find(operands.begin(), operands.end(), unit.members[m]) != operands.end();
 }
 
 void ValuePlan::use(Index r, std::uint32_t u, bool by_group, std::uint32_t member) {
@@ -149,7 +156,7 @@ bool ValuePlan::in_place_update(Index p, Index v) const {
 bool ValuePlan::can_overwrite(Index p, Index v) const {
     const Instruction& instruction = at(v);
     const Unit& unit = schedule_.units[schedule_.unit_of[v]];
-    if (unit.kind == Unit::Kind::call && unit.members.size() > 1) return false;  // a product
+    if (unit.kind == Unit::Kind::call && unit.members.size() > 1) return false;  // no loop, whatever v is
     if (instruction.primitive->elementwise || !instruction.primitive->in_place) return instruction.primitive->elementwise;
     std::size_t reads = 0;
     for (Index operand : instruction.operands) reads += root(operand) == p;

@@ -51,6 +51,7 @@ private:
     BufferId add_constant(const Tensor& value);
     void add_leaves();
     void find_uses();
+    bool reads_next(const Unit& unit, std::size_t m) const;
     void use(Index r, std::uint32_t u, bool by_group, std::uint32_t member);
     void choose_outputs();
     void choose_updates();
