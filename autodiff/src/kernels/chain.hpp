@@ -56,23 +56,31 @@ GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* f
     hand_on<T>(link, offset, first, end, kernel(xsimd::batch<T>(x)).data...);
 }
 
+/// An operand of a tile, register by register.
+template <class T>
+struct FromMemory {
+    const T* in;
+    GRADTAPE_INLINE Vec<T> next() {
+        const Vec<T> its = load(in);
+        in += lanes<T>;
+        return its;
+    }
+};
+template <class T>
+struct RepeatedNumber {
+    Vec<T> value;
+    GRADTAPE_INLINE Vec<T> next() { return value; }
+};
+
 /// z = kernel(x, y) on one tile; operand `in_registers` is what the link before has left there.
 template <const auto& kernel, class T, int in_registers, class... V>
 GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... given) {
     using Batch = xsimd::batch<T>;
-    const auto elements = [&](int k) GRADTAPE_INLINE_LAMBDA {
-        return [in = address<T>(link->in[k], offset)]() mutable GRADTAPE_INLINE_LAMBDA {
-            const Vec<T> its = load(in);
-            in += lanes<T>;
-            return its;
-        };
-    };
-    const auto number = [&](int k) GRADTAPE_INLINE_LAMBDA {
-        return [value = all(*address<T>(link->in[k], 0))]() GRADTAPE_INLINE_LAMBDA { return value; };
-    };
+    const auto elements = [&](int k) GRADTAPE_INLINE_LAMBDA { return FromMemory<T>{address<T>(link->in[k], offset)}; };
+    const auto number = [&](int k) GRADTAPE_INLINE_LAMBDA { return RepeatedNumber<T>{all(*address<T>(link->in[k], 0))}; };
     const auto compute = [&](auto x, auto y) GRADTAPE_INLINE_LAMBDA {
         const auto one = [&](Vec<T> mine) GRADTAPE_INLINE_LAMBDA {
-            const Batch left = in_registers == 0 ? mine : x(), right = in_registers == 1 ? mine : y();
+            const Batch left = in_registers == 0 ? mine : x.next(), right = in_registers == 1 ? mine : y.next();
             return kernel(left, right).data;
         };
         ((given = one(given)), ...);  // one after the other, as arguments of a call need not be
