@@ -243,9 +243,9 @@ GRADTAPE_INLINE Vec<T> fold_to_register(int64_t n, At at) {
 /// register.
 template <class Op, class T, class OfRow>
 GRADTAPE_INLINE Vec<T> fold_each(int count, OfRow row) {
-    if (count == 1) return all(fold_lanes<Op>(row(0)));
     Row<T, lanes<T>> rows;
     for (int r = 0; r < count; ++r) rows.at[r] = row(r);
+    if (count == 1) return all(fold_lanes<Op>(rows.at[0]));
     for (int r = count; r < lanes<T>; ++r) rows.at[r] = rows.at[0];
     return fold_lanes_of_each<Op, T>(rows);
 }

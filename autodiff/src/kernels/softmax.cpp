@@ -27,6 +27,21 @@ GRADTAPE_INLINE Vec<T> shifted(Vec<T> x, Vec<T> max) {
 
 // ---- inner == 1: as many rows together as a register has lanes
 
+// Not inline: three functions would have copies of each.
+template <class T>
+__attribute__((noinline)) Vec<T> max_of_row(const T* x, int64_t n) {
+    return fold_row_to_register<Max>(x, n);
+}
+template <bool keep, class T>
+__attribute__((noinline)) GRADTAPE_FLAT Vec<T> sum_of_row(const T* x, T* terms, int64_t n, T largest) {
+    const Vec<T> max = all(largest);
+    return fold_to_register<Sum, T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
+        const Vec<T> term = exp<T>(shifted<T>(load_count(x + i, count, T(0)), max));
+        if constexpr (keep) store_count<T>(terms + i, term, count);
+        return count == lanes<T> ? term : keep_first(term, count, T(0));
+    });
+}
+
 /// f(first row, rows, the largest element of each, the sum of exp(x - that) of each). The terms of the sums are kept in
 /// z, where `keep`.
 template <bool keep, class T, class F>
@@ -34,17 +49,11 @@ GRADTAPE_INLINE void for_each_rows(const T* x, T* z, int64_t outer, int64_t n, F
     for_each_register<T>(outer, [=](int64_t first, int count) GRADTAPE_INLINE_LAMBDA {
         alignas(64) T max[lanes<T>];
         store<T>(max, fold_each<Max, T>(count, [=](int r) GRADTAPE_INLINE_LAMBDA {
-            return fold_row_to_register<Max>(x + (first + r) * n, n);
+            return max_of_row(x + (first + r) * n, n);
         }));
         const Vec<T> sums = fold_each<Sum, T>(count, [&](int r) GRADTAPE_INLINE_LAMBDA {
-            const T* row = x + (first + r) * n;
-            T* terms = z + (first + r) * n;
-            const Vec<T> its_max = all(max[r]);
-            return fold_to_register<Sum, T>(n, [=](int64_t i, int count) GRADTAPE_INLINE_LAMBDA {
-                const Vec<T> term = exp<T>(shifted<T>(load_count(row + i, count, T(0)), its_max));
-                if constexpr (keep) store_count<T>(terms + i, term, count);
-                return count == lanes<T> ? term : keep_first(term, count, T(0));
-            });
+            const int64_t row = (first + r) * n;
+            return sum_of_row<keep>(x + row, keep ? z + row : nullptr, n, max[r]);
         });
         f(first, count, max, sums);
     });
@@ -52,7 +61,8 @@ GRADTAPE_INLINE void for_each_rows(const T* x, T* z, int64_t outer, int64_t n, F
 
 template <class T>
 GRADTAPE_FLAT void softmax_rows(const T* x, T* z, T* log_sums, int64_t outer, int64_t n) {
-    for_each_rows<true>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+    for_each_rows<true>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums)
+                                      GRADTAPE_INLINE_LAMBDA {
         alignas(64) T sum[lanes<T>];
         store<T>(sum, sums);
         if (log_sums) store_count<T>(log_sums + first, load(max) + log<T>(sums), count);
@@ -70,7 +80,8 @@ GRADTAPE_FLAT void softmax_rows(const T* x, T* z, T* log_sums, int64_t outer, in
 
 template <class T>
 GRADTAPE_FLAT void log_softmax_rows(const T* x, T* z, int64_t outer, int64_t n) {
-    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums)
+                                      GRADTAPE_INLINE_LAMBDA {
         alignas(64) T logs[lanes<T>];
         store<T>(logs, log<T>(sums));
         for (int r = 0; r < count; ++r) {
@@ -87,7 +98,8 @@ GRADTAPE_FLAT void log_softmax_rows(const T* x, T* z, int64_t outer, int64_t n) 
 
 template <class T>
 GRADTAPE_FLAT void logsumexp_rows(const T* x, T* z, int64_t outer, int64_t n) {
-    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums) GRADTAPE_INLINE_LAMBDA {
+    for_each_rows<false>(x, z, outer, n, [=](int64_t first, int count, const T* max, Vec<T> sums)
+                                      GRADTAPE_INLINE_LAMBDA {
         store_count<T>(z + first, load(max) + log<T>(sums), count);
     });
 }
@@ -162,7 +174,8 @@ GRADTAPE_INLINE void for_each_turned(const T* x, int64_t outer, int n, F f) {
 
 template <class T>
 GRADTAPE_FLAT void softmax_turned(const T* x, T* z, T* log_sums, int64_t outer, int n) {
-    for_each_turned<true>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+    for_each_turned<true>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum)
+                                       GRADTAPE_INLINE_LAMBDA {
         for (int j = 0; j < n; ++j) {
             const Vec<T> quotient = rows.column[j] / sum;
             rows.column[j] = max == all(-infinity<T>) ? all(T(0)) : quotient;
@@ -174,7 +187,8 @@ GRADTAPE_FLAT void softmax_turned(const T* x, T* z, T* log_sums, int64_t outer, 
 
 template <class T>
 GRADTAPE_FLAT void log_softmax_turned(const T* x, T* z, int64_t outer, int n) {
-    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>& rows, Vec<T> max, Vec<T> sum)
+                                       GRADTAPE_INLINE_LAMBDA {
         const Vec<T> log_sum = log<T>(sum);
         for (int j = 0; j < n; ++j) {
             const Vec<T> value = shifted<T>(rows.column[j], max) - log_sum;
@@ -186,7 +200,8 @@ GRADTAPE_FLAT void log_softmax_turned(const T* x, T* z, int64_t outer, int n) {
 
 template <class T>
 GRADTAPE_FLAT void logsumexp_turned(const T* x, T* z, int64_t outer, int n) {
-    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>&, Vec<T> max, Vec<T> sum) GRADTAPE_INLINE_LAMBDA {
+    for_each_turned<false>(x, outer, n, [=](int64_t first, int count, Turned<T>&, Vec<T> max, Vec<T> sum)
+                                       GRADTAPE_INLINE_LAMBDA {
         store_count<T>(z + first, max + log<T>(sum), count);
     });
 }

@@ -64,6 +64,13 @@ void spread_row(const char* x, std::size_t size, std::size_t period, std::size_t
     for (std::size_t done = row; done < bytes; done *= 2) std::memcpy(z + done, z, std::min(done, bytes - done));
 }
 
+/// The elements that repeat, as often as fits; of a single one, no more than a group of `count` elements reads.
+void fill_tile(const GroupOp& op, const char* source, std::size_t count, char* tile) {
+    const std::size_t size = size_of(op.dtype), most = (count * size + 63) / 64 * 64;
+    if (op.period != 1) return spread_row(source, size, op.period, 0, tile_bytes / size, tile);
+    repeat(op.dtype, source, tile, std::min(tile_bytes, most));
+}
+
 double number(DType dtype, const void* element) {
     switch (dtype) {
         case DType::float32: return *static_cast<const float*>(element);
@@ -224,9 +231,8 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
         }
         case GroupOp::Kind::chain: return op.chain(&links_[block.member][op.first_link], begin, begin + count);
         case GroupOp::Kind::repeat:
-            if (begin % group.part != 0) return;
-            if (op.period != 1) return spread_row(source(), size_of(op.dtype), op.period, 0, tile_bytes / size_of(op.dtype), address(op.out));
-            return repeat(op.dtype, source(), address(op.out), std::min(tile_bytes, (count * size_of(op.dtype) + 63) / 64 * 64));
+            if (begin % group.part == 0) fill_tile(op, source(), count, address(op.out));
+            return;
         case GroupOp::Kind::row:
             return spread_row(source(), size_of(op.dtype), op.period, begin, count, address(op.out));
         case GroupOp::Kind::column:
@@ -293,7 +299,8 @@ void Execution::run_call(const Call& call) {
             run(call.prepared.facts, &operands_[call.first], at_[call.result], {part, part + 1, *call.way});
         });
     }
-    call.primitive->kernel({std::span(kernel_operands_).subspan(call.first, call.operands.size()), at_[call.result], call.type, call.attributes});
+    const auto operands = std::span(kernel_operands_).subspan(call.first, call.operands.size());
+    call.primitive->kernel({operands, at_[call.result], call.type, call.attributes});
 }
 
 void Execution::check_guard(const Guard& guard) const {

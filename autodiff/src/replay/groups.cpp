@@ -13,6 +13,14 @@ constexpr std::size_t block_elements = 1024;  ///< 2^k; fits, with a handful of 
 constexpr std::size_t part_elements = 32768;  ///< that one thread takes at least, 2^k blocks
 constexpr std::size_t shared_work = std::size_t(1) << 18;  ///< elements times operations that are worth a second thread
 
+/// A number that is free, or else the next one.
+std::size_t take(std::vector<std::size_t>& free, std::size_t& next) {
+    if (free.empty()) return next++;
+    const std::size_t number = free.back();
+    free.pop_back();
+    return number;
+}
+
 }  // namespace
 
 Groups::Groups(const Schedule& schedule, const std::vector<ChainLink>& links, const CompileOptions& options,
@@ -169,13 +177,7 @@ PlannedPlace Groups::operand_place(State& g, Index r, bool may_be_number) {
 }
 
 PlannedPlace Groups::tile_place(State& g, Index i) {
-    std::size_t k = g.tiles;
-    if (g.free_tiles.empty()) {
-        ++g.tiles;
-    } else {
-        k = g.free_tiles.back();
-        g.free_tiles.pop_back();
-    }
+    const std::size_t k = take(g.free_tiles, g.tiles);
     const Lane lane{tile(k), 0, 0, true};
     g.held[i] = {lane, k, true};
     return place(lane, size_at(i));
@@ -243,13 +245,7 @@ Lane Groups::result_lane(State& g, Index i, std::size_t m) {
 }
 
 Groups::Held Groups::take_slot(State& g) {
-    std::size_t k = g.slots;
-    if (g.free_slots.empty()) {
-        ++g.slots;
-    } else {
-        k = g.free_slots.back();
-        g.free_slots.pop_back();
-    }
+    const std::size_t k = take(g.free_slots, g.slots);
     return {{slot(k), 0, 1, true}, k};
 }
 
