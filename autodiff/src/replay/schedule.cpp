@@ -2,10 +2,10 @@
 // comes after them; so every unit only needs what earlier units gave. One pass over the program.
 #include "schedule.hpp"
 
-#include "../passes/rewrite.hpp"
-#include "../primitives/catalogue.hpp"
+#include "joins.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 namespace gradtape::detail {
@@ -13,32 +13,11 @@ namespace {
 
 constexpr std::size_t largest_group = 128;
 
-Spread spread_of(const Instruction& instruction, const Shape& from) {
-    if (instruction.primitive != &primitive(Op::broadcast_to)) return Spread::none;
-    const Shape& to = instruction.type.shape;
-    if (to.elements() == 0) return Spread::none;
-    if (from.elements() == 1) return Spread::repeat;
-    // Without leading ones, a row is a suffix of the result's shape.
-    std::size_t ones = 0;
-    while (ones < from.rank() && from[ones] == 1) ++ones;
-    const std::size_t rank = from.rank() - ones;
-    bool row = true;
-    for (std::size_t i = 0; i < rank; ++i) row = row && from[ones + i] == to[to.rank() - rank + i];
-    if (row) return Spread::row;
-    // A column is a prefix followed by ones.
-    if (from.rank() != to.rank()) return Spread::none;
-    std::size_t same = 0;
-    while (same < to.rank() && from[same] == to[same]) ++same;
-    for (std::size_t i = same; i < to.rank(); ++i)
-        if (from[i] != 1) return Spread::none;
-    return Spread::column;
-}
-
 class Scheduler {
 public:
     Scheduler(const Program::Body& body, const CompileOptions& options) : body_(body), fuse_(options.fuse) {
         const std::size_t n = body.instructions.size();
-        if (options.fuse && options.join) reads_ = count_reads(body);
+        if (options.fuse && options.join) joins_.emplace(body, result_);
         result_.unit_of.assign(n, no_unit);
         result_.root.resize(n);
         result_.spread.assign(n, Spread::none);
@@ -61,7 +40,7 @@ private:
         if (primitive.leaf) return;
         if (primitive.effect) return append(Unit::Kind::guard, i);
         if (primitive.identity) return;
-        if (finishes_product(i)) return;
+        if (joins_ && joins_->take(i)) return;
         if (fuse_ && primitive.elementwise) return place_elementwise(i);
         if (fuse_ && primitive.arity == 1) {
             const Spread spread = spread_of(instruction, at(instruction.operands[0]).type.shape);
@@ -70,23 +49,18 @@ private:
             if (joins_as_reduction(i)) return;
         }
         if (!fuse_ && primitive.elementwise) return start_group(i);
-        if (takes_logsumexp_along(i)) return;
         append(Unit::Kind::call, i);
     }
 
     /// The first unit index at which value r may be used by a group of `count` elements.
     std::uint32_t ready(Index r, std::int64_t count) const {
         // A broadcast is ready when its source is, written out where that is a broadcast itself.
-        if (result_.spread[r] != Spread::none) return ready_whole(result_.root[at(r).operands[0]]);
+        if (result_.spread[r] != Spread::none) return first_after(result_, result_.root[at(r).operands[0]]);
         const std::uint32_t unit = result_.unit_of[r];
         if (unit == no_unit) return 0;
         const Unit& made_by = result_.units[unit];
         const bool in_step = made_by.kind == Unit::Kind::group && made_by.count == count && at(r).primitive->elementwise;
         return in_step ? unit : unit + 1;
-    }
-
-    std::uint32_t ready_whole(Index r) const {
-        return result_.unit_of[r] == no_unit ? 0 : result_.unit_of[r] + 1;
     }
 
     void place_elementwise(Index i) {
@@ -122,62 +96,6 @@ private:
         return true;
     }
 
-    /// A bias, and then relu, join the product that nothing else reads, where its kernel can do that.
-    bool finishes_product(Index i) {
-        if (reads_.empty()) return false;
-        const Instruction& z = at(i);
-        const auto joins = [&](Index x, Op op, std::size_t members) {
-            const std::uint32_t unit = result_.unit_of[x];
-            if (at(x).primitive != &primitive(op) || reads_[x] != 1 || unit == no_unit) return false;
-            const Unit& u = result_.units[unit];
-            if (u.kind != Unit::Kind::call || u.members.size() != members) return false;
-            return members == 2 || (is_bias(other_operand(z, x), z, unit) && can_finish(x));
-        };
-        if (z.primitive == &primitive(Op::relu) && joins(z.operands[0], Op::add, 2)) {
-            join(result_.unit_of[z.operands[0]], i);
-            return true;
-        }
-        if (z.primitive == &primitive(Op::add))
-            for (Index x : z.operands)
-                if (joins(x, Op::matmul, 1)) {
-                    join(result_.unit_of[x], i);
-                    return true;
-                }
-        return false;
-    }
-
-    /// Softmax gives the logsumexp of its operand too, in the place of that one's kernel.
-    bool takes_logsumexp_along(Index i) {
-        const Instruction& z = at(i);
-        if (reads_.empty()) return false;
-        if (z.primitive == &primitive(Op::logsumexp)) log_sums_[z.operands[0]] = i;
-        if (z.primitive != &primitive(Op::softmax)) return false;
-        const auto found = log_sums_.find(z.operands[0]);
-        if (found == log_sums_.end()) return false;
-        if (at(found->second).attributes.get<Shape>("axes") != z.attributes.get<Shape>("axes")) return false;
-        std::vector<Index>& members = result_.units[result_.unit_of[found->second]].members;
-        if (members.size() > 1) return false;
-        members = {i, found->second};
-        result_.unit_of[i] = result_.unit_of[found->second];
-        return true;
-    }
-
-    static Index other_operand(const Instruction& z, Index x) { return z.operands[z.operands[0] == x ? 1 : 0]; }
-
-    /// Whether b is a row that is known before `unit`, repeated for all rows of z.
-    bool is_bias(Index b, const Instruction& z, std::uint32_t unit) const {
-        if (result_.spread[b] != Spread::row || z.type.shape.rank() != 2) return false;
-        const Index row = result_.root[at(b).operands[0]];
-        return at(row).type.shape.elements() == z.type.shape[1] && result_.spread[row] == Spread::none &&
-               ready_whole(row) <= unit;
-    }
-
-    bool can_finish(Index product) const {
-        const Instruction& p = at(product);
-        const Type* const operands[] = {&at(p.operands[0]).type, &at(p.operands[1]).type};
-        return p.primitive->prepare({operands, 2}, p.type, p.attributes).finish >= 0;
-    }
-
     void start_group(Index i) {
         const std::int64_t count = at(i).type.shape.elements();
         for (Index operand : at(i).operands) need(result_.root[operand], fuse_);
@@ -211,9 +129,8 @@ private:
 
     const Program::Body& body_;
     bool fuse_;
-    std::vector<std::uint32_t> reads_;  // by instruction; empty where kernels are not joined
-    std::unordered_map<Index, Index> log_sums_;  // by operand: its latest logsumexp
     Schedule result_;
+    std::optional<Joins> joins_;  // none where kernels are not joined
     std::unordered_map<std::int64_t, std::uint32_t> latest_;  // by count: the latest group
 };
 

@@ -3,7 +3,7 @@
 
 #include <gradtape/compile.hpp>
 
-#include "../ir/program.hpp"
+#include "spread.hpp"
 
 namespace gradtape::detail {
 
@@ -17,15 +17,17 @@ struct Unit {
     std::vector<Index> members;  ///< group: in program order; else the one that has the kernel, and those that it does along
 };
 
-/// How a broadcast can be read by a group without being written out first.
-enum class Spread : std::uint8_t { none, repeat, row, column };
-
 struct Schedule {
     std::vector<Unit> units;
     std::vector<std::uint32_t> unit_of;  ///< by instruction; no_unit for leaves, aliases, and broadcasts read in passing
     std::vector<Index> root;             ///< by instruction: the value whose bytes it has
     std::vector<Spread> spread;          ///< by instruction
 };
+
+/// The first unit that may use the value r, written out whole.
+inline std::uint32_t first_after(const Schedule& schedule, Index r) {
+    return schedule.unit_of[r] == no_unit ? 0 : schedule.unit_of[r] + 1;
+}
 
 /// Without `fuse`, every instruction is a unit of its own.
 Schedule schedule(const Program::Body& body, const CompileOptions& options);
