@@ -252,7 +252,10 @@ TEST_CASE_TEMPLATE("a scaled product is added to what is there", T, float, doubl
         const auto old = random_elements<T>(s.m * s.n, 13);
         for (auto f : {set.gemm, set.small}) {
             Buffer<T> from_a(a), from_b(b), to(old);
-            f({s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get(), true, T(-0.5)});
+            gradtape::detail::Product<T> p(s.ta, s.tb, s.m, s.n, s.k, from_a.get(), from_b.get(), to.get());
+            p.add = true;
+            p.scale = T(-0.5);
+            f(p);
             CHECK(to.intact());
             std::vector<T> added = to.elements();
             for (std::size_t i = 0; i < added.size(); ++i) added[i] = (added[i] - old[i]) * T(-2);

@@ -4,6 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+#include <optional>
+
 namespace gradtape::test {
 namespace {
 
@@ -58,7 +63,7 @@ std::vector<Sample> with_long_ones(const Primitive& primitive) {
 
 TEST_CASE("replay: every primitive, alone and between neighbours, on inputs and on constants") {
     for (const Primitive* primitive : operations()) {
-        CAPTURE(primitive->name);
+        CAPTURE(std::string(primitive->name));
         Random random(std::hash<std::string_view>()(primitive->name));
         int checked = 0;
         for (const Sample& sample : with_long_ones(*primitive))
@@ -77,6 +82,47 @@ TEST_CASE("replay: every primitive, alone and between neighbours, on inputs and 
         CHECK(checked > 0);
     }
 }
+
+#ifdef __x86_64__
+/// Whether upper halves of AVX registers are in use; nothing where the processor does not tell. (Intel 64 and IA-32
+/// Architectures Software Developer's Manual, volume 1, 13.6: XINUSE, read by XGETBV with ECX = 1.)
+std::optional<bool> upper_halves_in_use() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__builtin_cpu_supports("avx") || !__get_cpuid_count(0xd, 1, &a, &b, &c, &d) || !(a & 4)) return {};
+    asm volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(1));
+    return a & (1 << 2 | 1 << 6);  // of 256 and of 512 bits
+}
+
+// An instruction without AVX after one that leaves them in use waits, 100 ns on some processors.
+TEST_CASE("replay: every primitive leaves the registers as code without AVX wants them") {
+    if (!upper_halves_in_use()) return;
+    asm volatile("vzeroupper");
+    CHECK(!*upper_halves_in_use());
+    asm volatile("vpcmpeqd %%ymm15, %%ymm15, %%ymm15" ::: "xmm15");
+    CHECK(*upper_halves_in_use());
+    asm volatile("vzeroupper");
+    for (const Primitive* primitive : operations()) {
+        CAPTURE(std::string(primitive->name));
+        Random random(1);
+        for (const Sample& sample : with_long_ones(*primitive))
+            for (DType dtype : dtypes) {
+                Case its;
+                try {
+                    its = make_case(*primitive, sample, dtype, {false, -1}, random);
+                } catch (const DTypeError&) {
+                    continue;
+                }
+                CHECK(!*upper_halves_in_use());  // after recording
+                Replay replay(compile(Program(std::make_unique<Program::Body>(its.body))));
+                for (std::size_t i = 0; i < its.recorded.inputs.size(); ++i)
+                    replay.set_input(i, its.recorded.inputs[i]);
+                asm volatile("vzeroupper");
+                replay.run();
+                CHECK(!*upper_halves_in_use());
+            }
+    }
+}
+#endif
 
 }  // namespace
 }  // namespace gradtape::test

@@ -1,4 +1,5 @@
-// Small products against OpenBLAS, one line a size: where `small_gemm_wins` draws its line.
+// Small products against OpenBLAS, one line a size: where `small_gemm_wins` draws its line. And against the kernels that
+// libxsmm makes for one size, where libxsmm-dev is installed (it has none of a transposed left operand).
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -6,6 +7,10 @@
 
 #include "kernels/blas.hpp"
 #include "support/kernel_sets.hpp"
+
+#ifdef GRADTAPE_LIBXSMM
+#include <libxsmm.h>
+#endif
 
 using namespace gradtape::test;
 using std::int64_t;
@@ -57,6 +62,24 @@ std::vector<Kernel<T>> kernels(const char* only) {
     return sets;
 }
 
+#ifdef GRADTAPE_LIBXSMM
+/// By columns, as libxsmm has it, the product is bᵀ aᵀ. 0 where it has no kernel.
+template <class T>
+double libxsmm(const gradtape::detail::Product<T>& p) {
+    const T one = 1, none = 0;
+    const int m = int(p.n), n = int(p.m), k = int(p.k), flags = p.tb ? LIBXSMM_GEMM_FLAG_TRANS_A : 0;
+    const int left = p.tb ? k : m;
+    if (p.ta) return 0;
+    if constexpr (sizeof(T) == 8) {
+        const auto kernel = libxsmm_dmmdispatch(m, n, k, &left, nullptr, nullptr, &one, &none, &flags, nullptr);
+        return kernel ? nanoseconds([&] { kernel(p.b, p.a, p.c); }) : 0;
+    } else {
+        const auto kernel = libxsmm_smmdispatch(m, n, k, &left, nullptr, nullptr, &one, &none, &flags, nullptr);
+        return kernel ? nanoseconds([&] { kernel(p.b, p.a, p.c); }) : 0;
+    }
+}
+#endif
+
 template <class T>
 void measure(Size s, const char* only) {
     Buffer<T> a(random_elements<T>(s.m * s.k, 1)), b(random_elements<T>(s.k * s.n, 2)), c(s.m * s.n);
@@ -64,6 +87,9 @@ void measure(Size s, const char* only) {
     const double blas = nanoseconds([&] { gradtape::detail::blas_gemm(product); });
     std::printf("%-6s %c%c %4d x%4d x%5d  OpenBLAS %10.1f", sizeof(T) == 4 ? "float" : "double", s.ta ? 't' : 'n',
                 s.tb ? 't' : 'n', int(s.m), int(s.n), int(s.k), blas);
+#ifdef GRADTAPE_LIBXSMM
+    if (const double made = libxsmm(product)) std::printf("   libxsmm %10.1f (%5.2f)", made, made / blas);
+#endif
     for (auto& set : kernels<T>(only)) {
         const double ours = nanoseconds([&] { set.small(product); });
         const bool wins = set.wins(s.ta, s.tb, s.m, s.n, s.k);

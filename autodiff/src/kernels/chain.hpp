@@ -9,24 +9,41 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-constexpr int tile_registers = 4;  ///< hides the latency of one operation behind the others' work
+/// As many as are passed in registers and leave some for the kernels: a link has its own costs once a tile.
+#ifdef __AVX512F__
+constexpr std::size_t tile_registers = 4;  // tile_bytes
+#else
+constexpr std::size_t tile_registers = 8;
+#endif
 static_assert(tile_registers * sizeof(Vec<float>) <= tile_bytes);
+
+/// f<0, …, n - 1>()
+template <std::size_t n, class F>
+auto numbered(F f) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) { return f.template operator()<i...>(); }(
+        std::make_index_sequence<n>{});
+}
+
+/// The register with the number i of a tile.
+template <class T, std::size_t i>
+using Register = Vec<T>;
 
 /// The true type of Link::whole (of as many registers as a tile has) and Link::last (of one): the tile is at `offset`
 /// bytes, and the chain starts again at `first` for the next one before `end`.
-template <class... V>
-using LinkFunction = void (*)(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... registers);
+template <class T, std::size_t... i>
+using LinkFunction = void (*)(const Link* link, std::size_t offset, const Link* first, std::size_t end,
+                              Register<T, i>... registers);
 
-template <class... V>
-LinkFunction<V...> function_of(const Link& link) {
-    return reinterpret_cast<LinkFunction<V...>>(sizeof...(V) == 1 ? link.last : link.whole);
+template <class T, std::size_t... i>
+LinkFunction<T, i...> function_of(const Link& link) {
+    return reinterpret_cast<LinkFunction<T, i...>>(sizeof...(i) == 1 ? link.last : link.whole);
 }
 
-template <class... V>
-void end_chain(const Link*, std::size_t offset, const Link* first, std::size_t end, V... given) {
-    constexpr std::size_t step = (sizeof(V) + ...);
+template <class T, std::size_t... i>
+void end_chain(const Link*, std::size_t offset, const Link* first, std::size_t end, Register<T, i>... given) {
+    constexpr std::size_t step = sizeof...(i) * sizeof(Vec<T>);
     offset += step;
-    if (offset + step <= end) function_of<V...>(*first)(first, offset, first, end, given...);
+    if (offset + step <= end) function_of<T, i...>(*first)(first, offset, first, end, given...);
 }
 
 template <class T>
@@ -35,25 +52,27 @@ GRADTAPE_INLINE T* address(const Place& place, std::size_t offset) {
 }
 
 /// Writes a result down where the link says so, and goes on to the next link.
-template <class T, class... V>
-GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... result) {
+template <class T, std::size_t... i>
+GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, const Link* first, std::size_t end,
+                             Register<T, i>... result) {
     if (link->out.data) {
         T* out = address<T>(link->out, offset);
         ((xsimd::batch<T>(result).store_unaligned(out), out += lanes<T>), ...);
     }
-    function_of<V...>(link[1])(link + 1, offset, first, end, result...);
+    function_of<T, i...>(link[1])(link + 1, offset, first, end, result...);
 }
 
 /// z = kernel(x) on one tile. Long kernels should be compiled once: whether x comes in registers is seen at run time.
-template <const auto& kernel, class T, class... V>
-GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... x) {
+template <const auto& kernel, class T, std::size_t... i>
+GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end,
+                             Register<T, i>... x) {
     if (link->in[0].is_number()) {
         ((x = all(*address<T>(link->in[0], 0))), ...);
     } else if (link->in[0].data) {
         const T* in = address<T>(link->in[0], offset);
         ((x = load(in), in += lanes<T>), ...);
     }
-    hand_on<T>(link, offset, first, end, kernel(xsimd::batch<T>(x)).data...);
+    hand_on<T, i...>(link, offset, first, end, kernel(xsimd::batch<T>(x)).data...);
 }
 
 /// An operand of a tile, register by register.
@@ -73,8 +92,9 @@ struct RepeatedNumber {
 };
 
 /// z = kernel(x, y) on one tile; operand `in_registers` is what the link before has left there.
-template <const auto& kernel, class T, int in_registers, class... V>
-GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end, V... given) {
+template <const auto& kernel, class T, int in_registers, std::size_t... i>
+GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end,
+                              Register<T, i>... given) {
     using Batch = xsimd::batch<T>;
     const auto elements = [&](int k) GRADTAPE_INLINE_LAMBDA { return FromMemory<T>{address<T>(link->in[k], offset)}; };
     const auto number = [&](int k) GRADTAPE_INLINE_LAMBDA { return RepeatedNumber<T>{all(*address<T>(link->in[k], 0))}; };
@@ -91,49 +111,49 @@ GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* 
         compute(elements(0), number(1));
     else
         compute(elements(0), elements(1));
-    hand_on<T>(link, offset, first, end, given...);
+    hand_on<T, i...>(link, offset, first, end, given...);
 }
 
 /// A chain over elements begin … end; the last register is computed in full, its surplus lands in padding.
 template <class T>
 void run_chain(const Link* links, std::size_t begin, std::size_t end) {
     constexpr std::size_t one = sizeof(Vec<T>), whole = tile_registers * one;
-    const Vec<T> unset{};
     begin *= sizeof(T);
     end = (end * sizeof(T) + one - 1) / one * one;
     const std::size_t rest = end - (end - begin) % whole;
-    if (begin < rest) function_of<Vec<T>, Vec<T>, Vec<T>, Vec<T>>(*links)(links, begin, links, rest, unset, unset, unset, unset);
-    if (rest < end) function_of<Vec<T>>(*links)(links, rest, links, end, unset);
+    const auto run = [=]<std::size_t... i>(std::size_t from, std::size_t to, std::index_sequence<i...>) {
+        if (from < to) function_of<T, i...>(*links)(links, from, links, to, Register<T, i>{}...);
+    };
+    run(begin, rest, std::make_index_sequence<tile_registers>{});
+    run(rest, end, std::make_index_sequence<1>{});
+    leave_registers();
 }
 
-/// Sets what runs link[0], and what ends the chain.
-template <class V>
-void set_functions(Link* link, LinkFunction<V, V, V, V> whole, LinkFunction<V> last) {
-    const LinkFunction<V, V, V, V> end = &end_chain<V, V, V, V>;
-    const LinkFunction<V> end_of_last = &end_chain<V>;
-    link[0].whole = reinterpret_cast<void (*)()>(whole);
-    link[0].last = reinterpret_cast<void (*)()>(last);
-    link[1].whole = reinterpret_cast<void (*)()>(end);
-    link[1].last = reinterpret_cast<void (*)()>(end_of_last);
+/// Sets what runs link[0], run<i…>(), and what ends the chain.
+template <class T, class Run>
+RunChain set_functions(Link* link, Run run) {
+    const auto set = [](Link& one, auto function) {
+        one.whole = reinterpret_cast<void (*)()>(numbered<tile_registers>(function));
+        one.last = reinterpret_cast<void (*)()>(numbered<1>(function));
+    };
+    set(link[0], run);
+    set(link[1], []<std::size_t... i>() { return &end_chain<T, i...>; });
+    return &run_chain<T>;
 }
 
 /// A primitive's `links`.
 template <const auto& kernel, class T>
 RunChain unary_link(Link* link, int) {
-    using V = Vec<T>;
-    set_functions<V>(link, &run_unary<kernel, T, V, V, V, V>, &run_unary<kernel, T, V>);
-    return &run_chain<T>;
+    return set_functions<T>(link, []<std::size_t... i>() { return &run_unary<kernel, T, i...>; });
 }
 template <const auto& kernel, class T>
 RunChain binary_link(Link* link, int in_registers) {
-    using V = Vec<T>;
-    const auto set = [&](auto which) {
-        set_functions<V>(link, &run_binary<kernel, T, which, V, V, V, V>, &run_binary<kernel, T, which, V>);
+    const auto set = [=](auto which) {
+        return set_functions<T>(link, []<std::size_t... i>() { return &run_binary<kernel, T, decltype(which){}, i...>; });
     };
-    if (in_registers < 0) set(std::integral_constant<int, -1>{});
-    if (in_registers == 0) set(std::integral_constant<int, 0>{});
-    if (in_registers == 1) set(std::integral_constant<int, 1>{});
-    return &run_chain<T>;
+    if (in_registers == 0) return set(std::integral_constant<int, 0>{});
+    if (in_registers == 1) return set(std::integral_constant<int, 1>{});
+    return set(std::integral_constant<int, -1>{});
 }
 
 }  // namespace

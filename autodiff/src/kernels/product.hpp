@@ -11,15 +11,28 @@ namespace gradtape::detail {
 template <class T>
 struct Product {
     bool ta, tb;
+    bool add = false, relu = false;
     std::int64_t m, n, k;
     const T *a, *b;
     T* c;
-    bool add = false;
     T scale = 1;
-    std::int64_t a_row = ta ? m : k, b_row = tb ? k : n, c_row = n;
+    std::int64_t a_row, b_row, c_row;
     const T* bias = nullptr;
-    bool relu = false;
+
+    /// Without gaps between rows. (A constructor, because compilers clear an aggregate as a block before they fill it in,
+    /// which costs more than the product of two small matrices.)
+    Product(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c)
+        : ta(ta), tb(tb), m(m), n(n), k(k), a(a), b(b), c(c), a_row(ta ? m : k), b_row(tb ? k : n), c_row(n) {}
 };
+
+/// c' = op(b)' op(a)', of the same operands, and no more.
+template <class T>
+Product<T> transposed(const Product<T>& p) {
+    Product<T> other(!p.tb, !p.ta, p.n, p.m, p.k, p.b, p.a, p.c);
+    other.a_row = p.b_row;
+    other.b_row = p.a_row;
+    return other;
+}
 
 /// Rows begin to end of c.
 template <class T>

@@ -31,6 +31,14 @@ GRADTAPE_INLINE void store(T* p, Vec<T> v) {
     xsimd::batch<T>(v).store_unaligned(p);
 }
 
+/// To be called after functions that take registers, where compilers do not do it: code without AVX that finds the upper
+/// halves in use waits, 100 ns on some processors.
+GRADTAPE_INLINE void leave_registers() {
+#ifdef __AVX__
+    _mm256_zeroupper();
+#endif
+}
+
 // load_first: lanes below `count` (0 to lanes) from memory, `fill` in the others, touching no memory beyond them.
 // keep_first: the same of a register. store_first writes `count` lanes.
 #if defined(__AVX512F__)

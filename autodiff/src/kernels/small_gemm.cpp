@@ -203,8 +203,13 @@ template <class T>
 void multiply(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return;
     if (is_narrow<T>(p.m, p.n, p.k) && !p.add) return multiply_narrow(p);
-    if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1)) {  // c' = b' a': vectors run along c in any case
-        multiply<T>({false, !p.ta, 1, p.m, p.k, p.b, p.a, p.c, p.add, p.scale, p.k, p.a_row, p.m});
+    if (p.n == 1 && p.m > 1 && p.c_row == 1 && (p.tb || p.b_row == 1)) {  // vectors run along c in any case
+        Product<T> row = transposed(p);
+        row.ta = false;
+        row.a_row = p.k;
+        row.add = p.add;
+        row.scale = p.scale;
+        multiply<T>(row);
         return finish(p);
     }
     if (p.tb && p.m == 1 && p.k <= 16 && !p.add && p.b_row == p.k && (!p.ta || p.a_row == 1)) {
@@ -231,8 +236,10 @@ void multiply_narrow(const Product<T>& p) {
     const Vec<T> bias = p.bias ? load_first(p.bias, n, T(0)) : all(T(0));
     for (int64_t first = 0; first < p.m; first += block) {
         const int64_t count = p.m - first < block ? p.m - first : block;
-        const T* a = p.a + (p.ta ? first : first * p.a_row);
-        multiply<T>({!p.tb, !p.ta, p.n, count, p.k, p.b, a, turned, false, T(1), p.b_row, p.a_row, block});
+        Product<T> some = transposed(rows(p, first, first + count));
+        some.c = turned;
+        some.c_row = block;
+        multiply<T>(some);
         for (int64_t from = 0; from < count; from += W) {
             Vec<T> rows[W];
             unroll<W>([&](auto j) GRADTAPE_INLINE_LAMBDA { rows[j] = j < n ? load(turned + j * block + from) : all(T(0)); });

@@ -51,8 +51,8 @@ Type product_type(const ShapeCall& call, std::size_t from) {
 template <class T>
 void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
     const auto [tx, ty, batch, m, n, k] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4], facts[5]};
-    const Product<T> first{tx != 0, ty != 0, m, n, k, static_cast<const T*>(inputs[0]), static_cast<const T*>(inputs[1]),
-                           static_cast<T*>(output)};
+    const Product<T> first(tx != 0, ty != 0, m, n, k, static_cast<const T*>(inputs[0]), static_cast<const T*>(inputs[1]),
+                           static_cast<T*>(output));
     if (batch == 1) return gemm(first, parts);
     for (std::int64_t i = batch * parts.begin / facts[6]; i < batch * parts.end / facts[6]; ++i) {
         Product<T> p = first;
@@ -66,8 +66,8 @@ void multiply_matrices(const std::int64_t* facts, const void* const* inputs, voi
 /// A single product that goes to the small kernel: nothing is left to decide. Another fact is its finish.
 template <class T>
 void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
-    Product<T> p{facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
-                 static_cast<const T*>(inputs[1]), static_cast<T*>(output)};
+    Product<T> p(facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
+                 static_cast<const T*>(inputs[1]), static_cast<T*>(output));
     if (facts[7] > 0) p.bias = static_cast<const T*>(inputs[2]);
     p.relu = facts[7] == 2;
     small_gemm(p);
@@ -122,9 +122,10 @@ Type addmm_type(const ShapeCall& call) {
 // Facts: transposed x and y, m, n, k.
 template <class T>
 void add_product(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
-    const T scale = *static_cast<const T*>(inputs[3]);
-    const Product<T> p{facts[0] != 0, facts[1] != 0, facts[2], facts[3], facts[4], static_cast<const T*>(inputs[1]),
-                       static_cast<const T*>(inputs[2]), static_cast<T*>(output), true, scale};
+    Product<T> p(facts[0] != 0, facts[1] != 0, facts[2], facts[3], facts[4], static_cast<const T*>(inputs[1]),
+                 static_cast<const T*>(inputs[2]), static_cast<T*>(output));
+    p.add = true;
+    p.scale = *static_cast<const T*>(inputs[3]);
     if (output != inputs[0]) copy_part(p, static_cast<const T*>(inputs[0]), parts);
     gemm(p, parts);
 }
