@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 using namespace house;
 
 namespace {
@@ -26,6 +28,15 @@ bool lists(const std::string& build, const std::string& path) {
 }
 
 }  // namespace
+
+TEST_CASE("nothing lies about at the top level") {
+    const std::set<std::string> rooms = {"autodiff", "nn", "examples", "tests", "docs", "meson.build", "meson_options.txt",
+                                         "README.md", "LICENSE", "build", "out"};  // git ignores the last two
+    for (const auto& entry : fs::directory_iterator(GRADTAPE_SOURCE_DIR)) {
+        const std::string name = entry.path().filename().string();
+        CHECK_MESSAGE((name.starts_with('.') || rooms.contains(name)), name << " does not belong here");
+    }
+}
 
 TEST_CASE("every source file is listed in a meson.build") {
     for (const SourceFile& file : files({"autodiff", "nn", "examples", "tests", "docs"}, {".cpp"})) {

@@ -6,6 +6,7 @@
 #include "tape/evaluate.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gradtape::test {
 
@@ -50,6 +51,8 @@ std::vector<NamedOptions> make_option_sets() {
     return result;
 }
 
+bool same_number(double x, double y) { return (std::isnan(x) && std::isnan(y)) || same_bits(Tensor(x), Tensor(y)); }
+
 std::string compare(const char* what, const std::vector<Tensor>& expected, const std::vector<Tensor>& actual) {
     const std::string wrong = different(expected, actual);
     return wrong.empty() ? "" : std::string(what) + " " + wrong;
@@ -73,8 +76,8 @@ std::string run_once(Replay& replay, const Expected& expected, const std::vector
         replay.run();
     } catch (const GuardFailed& failure) {
         for (const Expected::Guard& guard : expected.failing)
-            if (same_bits(Tensor(guard.expected), Tensor(failure.expected())) &&
-                same_bits(Tensor(guard.found), Tensor(failure.found())) && guard.line == failure.where().line)
+            if (same_number(guard.expected, failure.expected()) && same_number(guard.found, failure.found()) &&
+                guard.line == failure.where().line)
                 return compare("after a failed guard, parameter", before, parameters());
         return "a guard failed that should not, or says something wrong: " + std::string(failure.what());
     }
@@ -164,7 +167,7 @@ Expected expected(const Body& body, const Leaves& leaves) {
         if (!body.instructions[i].primitive->effect) continue;
         const double wanted = body.instructions[i].attributes.get<double>("expected"),
                      found = evaluation.value(i).item();
-        if (!same_bits(Tensor(wanted), Tensor(found)))
+        if (!same_number(wanted, found))
             result.failing.push_back({wanted, found, body.instructions[i].where.line});
     }
     return result;

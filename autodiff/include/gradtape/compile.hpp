@@ -8,8 +8,8 @@
 
 namespace gradtape {
 
-/// Which passes run, and on how many threads. Each pass keeps every bit of every result, unless its comment says
-/// otherwise; switching one off is for tests and for curiosity.
+/// Which passes run, and on how many threads. Each pass keeps every bit of every result (but a NaN may become
+/// another NaN), unless its comment says otherwise; switching one off is for tests and for curiosity.
 struct CompileOptions {
     bool fold = true;         ///< constants are computed once, at compile time
     bool simplify = true;     ///< IEEE-safe rewrites

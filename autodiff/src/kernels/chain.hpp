@@ -29,22 +29,18 @@ template <class T, std::size_t i>
 using Register = Vec<T>;
 
 /// The true type of Link::whole (of as many registers as a tile has) and Link::last (of one): the tile is at `offset`
-/// bytes, and the chain starts again at `first` for the next one before `end`.
+/// bytes.
 template <class T, std::size_t... i>
-using LinkFunction = void (*)(const Link* link, std::size_t offset, const Link* first, std::size_t end,
-                              Register<T, i>... registers);
+using LinkFunction = void (*)(const Link* link, std::size_t offset, Register<T, i>... registers);
 
 template <class T, std::size_t... i>
 LinkFunction<T, i...> function_of(const Link& link) {
     return reinterpret_cast<LinkFunction<T, i...>>(sizeof...(i) == 1 ? link.last : link.whole);
 }
 
+/// Back to run_chain: not on to the next tile, for which the stack would grow where a compiler makes no tail calls.
 template <class T, std::size_t... i>
-void end_chain(const Link*, std::size_t offset, const Link* first, std::size_t end, Register<T, i>... given) {
-    constexpr std::size_t step = sizeof...(i) * sizeof(Vec<T>);
-    offset += step;
-    if (offset + step <= end) function_of<T, i...>(*first)(first, offset, first, end, given...);
-}
+void end_chain(const Link*, std::size_t, Register<T, i>...) {}
 
 template <class T>
 GRADTAPE_INLINE T* address(const Place& place, std::size_t offset) {
@@ -53,26 +49,24 @@ GRADTAPE_INLINE T* address(const Place& place, std::size_t offset) {
 
 /// Writes a result down where the link says so, and goes on to the next link.
 template <class T, std::size_t... i>
-GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, const Link* first, std::size_t end,
-                             Register<T, i>... result) {
+GRADTAPE_INLINE void hand_on(const Link* link, std::size_t offset, Register<T, i>... result) {
     if (link->out.data) {
         T* out = address<T>(link->out, offset);
         ((xsimd::batch<T>(result).store_unaligned(out), out += lanes<T>), ...);
     }
-    function_of<T, i...>(link[1])(link + 1, offset, first, end, result...);
+    function_of<T, i...>(link[1])(link + 1, offset, result...);
 }
 
 /// z = kernel(x) on one tile. Long kernels should be compiled once: whether x comes in registers is seen at run time.
 template <const auto& kernel, class T, std::size_t... i>
-GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, const Link* first, std::size_t end,
-                             Register<T, i>... x) {
+GRADTAPE_FLAT void run_unary(const Link* link, std::size_t offset, Register<T, i>... x) {
     if (link->in[0].is_number()) {
         ((x = all(*address<T>(link->in[0], 0))), ...);
     } else if (link->in[0].data) {
         const T* in = address<T>(link->in[0], offset);
         ((x = load(in), in += lanes<T>), ...);
     }
-    hand_on<T, i...>(link, offset, first, end, kernel(xsimd::batch<T>(x)).data...);
+    hand_on<T, i...>(link, offset, kernel(xsimd::batch<T>(x)).data...);
 }
 
 /// An operand of a tile, register by register.
@@ -93,8 +87,7 @@ struct RepeatedNumber {
 
 /// z = kernel(x, y) on one tile; operand `in_registers` is what the link before has left there.
 template <const auto& kernel, class T, int in_registers, std::size_t... i>
-GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* first, std::size_t end,
-                              Register<T, i>... given) {
+GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, Register<T, i>... given) {
     using Batch = xsimd::batch<T>;
     const auto elements = [&](int k) GRADTAPE_INLINE_LAMBDA { return FromMemory<T>{address<T>(link->in[k], offset)}; };
     const auto number = [&](int k) GRADTAPE_INLINE_LAMBDA { return RepeatedNumber<T>{all(*address<T>(link->in[k], 0))}; };
@@ -111,7 +104,7 @@ GRADTAPE_FLAT void run_binary(const Link* link, std::size_t offset, const Link* 
         compute(elements(0), number(1));
     else
         compute(elements(0), elements(1));
-    hand_on<T, i...>(link, offset, first, end, given...);
+    hand_on<T, i...>(link, offset, given...);
 }
 
 /// A chain over elements begin … end; the last register is computed in full, its surplus lands in padding.
@@ -122,7 +115,7 @@ void run_chain(const Link* links, std::size_t begin, std::size_t end) {
     end = (end * sizeof(T) + one - 1) / one * one;
     const std::size_t rest = end - (end - begin) % whole;
     const auto run = [=]<std::size_t... i>(std::size_t from, std::size_t to, std::index_sequence<i...>) {
-        if (from < to) function_of<T, i...>(*links)(links, from, links, to, Register<T, i>{}...);
+        for (; from < to; from += sizeof...(i) * one) function_of<T, i...>(*links)(links, from, Register<T, i>{}...);
     };
     run(begin, rest, std::make_index_sequence<tile_registers>{});
     run(rest, end, std::make_index_sequence<1>{});

@@ -14,7 +14,7 @@ struct Unit {
     enum class Kind : std::uint8_t { group, call, guard };
     Kind kind;
     std::int64_t count = 0;      ///< group: number of elements
-    std::vector<Index> members;  ///< group: in program order; else the one that has the kernel, and those that it does along
+    std::vector<Index> members;  ///< group: operands first; else the one that has the kernel, and those that it does along
 };
 
 struct Schedule {
