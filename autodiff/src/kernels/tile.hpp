@@ -14,14 +14,14 @@ struct TileRow {
 };
 
 #if defined(__AVX2__)
-constexpr int tile_bytes = 32;
+constexpr int edge_bytes = 32;
 #else
-constexpr int tile_bytes = 16;
+constexpr int edge_bytes = 16;
 #endif
 
 /// Edge of the square for elements E.
 template <class E>
-inline constexpr int tile = sizeof(E) == 1 ? 8 : tile_bytes / static_cast<int>(sizeof(E));
+inline constexpr int tile = sizeof(E) == 1 ? 8 : edge_bytes / static_cast<int>(sizeof(E));
 
 /// Transpose of n registers of n elements: pairs of rows exchange single elements, then pairs of elements, then fours, ….
 template <int step = 1, class V, int n>

@@ -5,7 +5,7 @@
 
 #define GRADTAPE_INLINE __attribute__((always_inline)) inline
 #define GRADTAPE_INLINE_LAMBDA __attribute__((always_inline))
-/// All that such a function calls becomes part of it: long functions of xsimd would be calls, with their registers saved.
+/// What such a function calls becomes part of it, where GCC sees it through: long functions of xsimd would be calls, with their registers saved.
 #define GRADTAPE_FLAT __attribute__((flatten))
 
 namespace gradtape::detail::GRADTAPE_ISA {

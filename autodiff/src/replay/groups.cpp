@@ -139,7 +139,7 @@ void Groups::add_link(State& g, std::size_t m) {
         link.out = place(result_lane(g, i, m), size_at(i));
     else if (chain_link.read_later)
         link.out = tile_place(g, i);
-    Link functions[2];
+    Link functions[2] = {};
     g.run.chain = instruction.primitive->links[instruction.type.dtype == DType::float64](functions, chain_link.in_registers);
     link.functions = functions[0];
     plan_.links.back() = link;
