@@ -20,7 +20,7 @@ constexpr int64_t cut = 64, cut_between_rows = 12;
 // OpenBLAS 0.3.21 multiplies up to 100^3 by kernels of their own where there is AVX-512. Where neither operand is
 // transposed, they turn the last columns of b, if these fill half a register at most, in a buffer that they take from
 // malloc at each call (kernel/x86_64/sgemm_small_kernel_nn_skylakex.c and dgemm's; found by counting). Here they are
-// turned before, on the stack.
+// turned before, on the stack, whatever the processor: which kernels OpenBLAS has chosen is its own affair.
 
 constexpr int64_t half_register = 32;     // bytes
 constexpr int64_t turned_depth = 1024;    // rows of b that are turned at once
