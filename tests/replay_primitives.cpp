@@ -61,24 +61,33 @@ std::vector<Sample> with_long_ones(const Primitive& primitive) {
     return result;
 }
 
+/// f(case) for all samples and those dtypes that the primitive takes. Gives their number.
+template <class F>
+int for_each_case(const Primitive& primitive, std::initializer_list<Setting> settings, Random& random, F f) {
+    int checked = 0;
+    for (const Sample& sample : with_long_ones(primitive))
+        for (DType dtype : dtypes)
+            for (const Setting& setting : settings) {
+                Case its;
+                try {
+                    its = make_case(primitive, sample, dtype, setting, random);
+                } catch (const DTypeError&) {
+                    continue;  // not one of the primitive's dtypes
+                }
+                f(its);
+                ++checked;
+            }
+    return checked;
+}
+
 TEST_CASE("replay: every primitive, alone and between neighbours, on inputs and on constants") {
     for (const Primitive* primitive : operations()) {
         CAPTURE(std::string(primitive->name));
         Random random(std::hash<std::string_view>()(primitive->name));
-        int checked = 0;
-        for (const Sample& sample : with_long_ones(*primitive))
-            for (DType dtype : dtypes)
-                for (const Setting& setting : {Setting{false, -1}, Setting{true, -1}, Setting{true, 0}}) {
-                    Case its;
-                    try {
-                        its = make_case(*primitive, sample, dtype, setting, random);
-                    } catch (const DTypeError&) {
-                        continue;  // not one of the primitive's dtypes
-                    }
-                    const std::string wrong = check_replay(its);
-                    if (!wrong.empty()) FAIL_CHECK(report(its, wrong));
-                    ++checked;
-                }
+        const int checked = for_each_case(*primitive, {{false, -1}, {true, -1}, {true, 0}}, random, [](const Case& its) {
+            const std::string wrong = check_replay(its);
+            if (!wrong.empty()) FAIL_CHECK(report(its, wrong));
+        });
         CHECK(checked > 0);
     }
 }
@@ -104,22 +113,14 @@ TEST_CASE("replay: every primitive leaves the registers as code without AVX want
     for (const Primitive* primitive : operations()) {
         CAPTURE(std::string(primitive->name));
         Random random(1);
-        for (const Sample& sample : with_long_ones(*primitive))
-            for (DType dtype : dtypes) {
-                Case its;
-                try {
-                    its = make_case(*primitive, sample, dtype, {false, -1}, random);
-                } catch (const DTypeError&) {
-                    continue;
-                }
-                CHECK(!*upper_halves_in_use());  // after recording
-                Replay replay(compile(Program(std::make_unique<Program::Body>(its.body))));
-                for (std::size_t i = 0; i < its.recorded.inputs.size(); ++i)
-                    replay.set_input(i, its.recorded.inputs[i]);
-                asm volatile("vzeroupper");
-                replay.run();
-                CHECK(!*upper_halves_in_use());
-            }
+        for_each_case(*primitive, {{false, -1}}, random, [](const Case& its) {
+            CHECK(!*upper_halves_in_use());  // after recording
+            Replay replay(compile(Program(std::make_unique<Program::Body>(its.body))));
+            for (std::size_t i = 0; i < its.recorded.inputs.size(); ++i) replay.set_input(i, its.recorded.inputs[i]);
+            asm volatile("vzeroupper");
+            replay.run();
+            CHECK(!*upper_halves_in_use());
+        });
     }
 }
 #endif

@@ -1,5 +1,5 @@
 // Small products against OpenBLAS, one line a size: where `small_gemm_wins` draws its line. And against the kernels that
-// libxsmm makes for one size, where libxsmm-dev is installed (it has none of a transposed left operand).
+// libxsmm makes for one size, where libxsmm-dev is installed (those of untransposed operands: it gives none of others).
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -63,20 +63,18 @@ std::vector<Kernel<T>> kernels(const char* only) {
 }
 
 #ifdef GRADTAPE_LIBXSMM
+auto libxsmm_kernel(int m, int n, int k, double one, double none) {
+    return libxsmm_dmmdispatch(m, n, k, nullptr, nullptr, nullptr, &one, &none, nullptr, nullptr);
+}
+auto libxsmm_kernel(int m, int n, int k, float one, float none) {
+    return libxsmm_smmdispatch(m, n, k, nullptr, nullptr, nullptr, &one, &none, nullptr, nullptr);
+}
+
 /// By columns, as libxsmm has it, the product is bᵀ aᵀ. 0 where it has no kernel.
 template <class T>
 double libxsmm(const gradtape::detail::Product<T>& p) {
-    const T one = 1, none = 0;
-    const int m = int(p.n), n = int(p.m), k = int(p.k), flags = p.tb ? LIBXSMM_GEMM_FLAG_TRANS_A : 0;
-    const int left = p.tb ? k : m;
-    if (p.ta) return 0;
-    if constexpr (sizeof(T) == 8) {
-        const auto kernel = libxsmm_dmmdispatch(m, n, k, &left, nullptr, nullptr, &one, &none, &flags, nullptr);
-        return kernel ? nanoseconds([&] { kernel(p.b, p.a, p.c); }) : 0;
-    } else {
-        const auto kernel = libxsmm_smmdispatch(m, n, k, &left, nullptr, nullptr, &one, &none, &flags, nullptr);
-        return kernel ? nanoseconds([&] { kernel(p.b, p.a, p.c); }) : 0;
-    }
+    const auto kernel = p.ta || p.tb ? nullptr : libxsmm_kernel(int(p.n), int(p.m), int(p.k), T(1), T(0));
+    return kernel ? nanoseconds([&] { kernel(p.b, p.a, p.c); }) : 0;
 }
 #endif
 

@@ -17,7 +17,8 @@ GRADTAPE_PRIMITIVE(input) = leaf("input");
 GRADTAPE_PRIMITIVE(parameter) = leaf("parameter");
 GRADTAPE_PRIMITIVE(constant) = leaf("constant").with_optional_settings({"value", Kind::number});
 
-// z = x, which must be `expected`, bit for bit (or NaN as well), whenever the program is replayed: control flow depended on it
+// z = x, which must be `expected`, bit for bit (or NaN as well), whenever the program is replayed: control flow
+// depended on it
 GRADTAPE_PRIMITIVE(guard) = [] {
     Define d("guard", 1);
     d.effect = true;

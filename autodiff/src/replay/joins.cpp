@@ -19,7 +19,7 @@ bool Joins::finishes_product(Index i) {
     if (!relu && z.primitive != &primitive(Op::add)) return false;
     for (Index x : z.operands)
         if (relu ? may_finish(i, x, Op::add, 2) : may_finish(i, x, Op::matmul, 1)) {
-            join(schedule_.unit_of[x], i);
+            schedule_.join(schedule_.unit_of[x], i);
             return true;
         }
     return false;
@@ -39,7 +39,7 @@ bool Joins::is_bias(Index b, const Instruction& z, std::uint32_t unit) const {
     if (schedule_.spread[b] != Spread::row || z.type.shape.rank() != 2) return false;
     const Index row = schedule_.root[at(b).operands[0]];
     return at(row).type.shape.elements() == z.type.shape[1] && schedule_.spread[row] == Spread::none &&
-           first_after(schedule_, row) <= unit;
+           schedule_.first_after(row) <= unit;
 }
 
 bool Joins::can_finish(Index product) const {
@@ -61,11 +61,6 @@ bool Joins::gives_logsumexp(Index i) {
     members = {i, found->second};
     schedule_.unit_of[i] = schedule_.unit_of[found->second];
     return true;
-}
-
-void Joins::join(std::uint32_t unit, Index i) {
-    schedule_.units[unit].members.push_back(i);
-    schedule_.unit_of[i] = unit;
 }
 
 }  // namespace gradtape::detail

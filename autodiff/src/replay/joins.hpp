@@ -24,7 +24,6 @@ private:
     bool may_finish(Index i, Index x, Op op, std::size_t members) const;
     bool is_bias(Index b, const Instruction& z, std::uint32_t unit) const;
     bool can_finish(Index product) const;
-    void join(std::uint32_t unit, Index i);
 
     const Program::Body& body_;
     Schedule& schedule_;

@@ -55,7 +55,7 @@ private:
     /// The first unit index at which value r may be used by a group of `count` elements.
     std::uint32_t ready(Index r, std::int64_t count) const {
         // A broadcast is ready when its source is, written out where that is a broadcast itself.
-        if (result_.spread[r] != Spread::none) return first_after(result_, result_.root[at(r).operands[0]]);
+        if (result_.spread[r] != Spread::none) return result_.first_after(result_.root[at(r).operands[0]]);
         const std::uint32_t unit = result_.unit_of[r];
         if (unit == no_unit) return 0;
         const Unit& made_by = result_.units[unit];
@@ -71,9 +71,9 @@ private:
             earliest = std::max(earliest, ready(result_.root[operand], count));
         }
         const auto latest = latest_.find(count);
-        if (earliest < result_.units.size() && joins(earliest, count)) return join(earliest, i);
+        if (earliest < result_.units.size() && joins(earliest, count)) return result_.join(earliest, i);
         if (latest != latest_.end() && latest->second >= earliest && joins(latest->second, count))
-            return join(latest->second, i);
+            return result_.join(latest->second, i);
         start_group(i);
     }
 
@@ -92,7 +92,7 @@ private:
         if (!is_floating(dtype) || !instruction.primitive->streams[dtype == DType::float64]) return false;
         if (instruction.type.shape.elements() != 1 || count < 2 || unit == no_unit) return false;
         if (!at(x).primitive->elementwise || !joins(unit, count)) return false;
-        join(unit, i);
+        result_.join(unit, i);
         return true;
     }
 
@@ -102,11 +102,6 @@ private:
         append(Unit::Kind::group, i);
         result_.units.back().count = count;
         latest_[count] = std::uint32_t(result_.units.size() - 1);
-    }
-
-    void join(std::uint32_t unit, Index i) {
-        result_.units[unit].members.push_back(i);
-        result_.unit_of[i] = unit;
     }
 
     void append(Unit::Kind kind, Index i) {

@@ -22,12 +22,15 @@ struct Schedule {
     std::vector<std::uint32_t> unit_of;  ///< by instruction; no_unit for leaves, aliases, and broadcasts read in passing
     std::vector<Index> root;             ///< by instruction: the value whose bytes it has
     std::vector<Spread> spread;          ///< by instruction
-};
 
-/// The first unit that may use the value r, written out whole.
-inline std::uint32_t first_after(const Schedule& schedule, Index r) {
-    return schedule.unit_of[r] == no_unit ? 0 : schedule.unit_of[r] + 1;
-}
+    /// The first unit that may use the value r, written out whole.
+    std::uint32_t first_after(Index r) const { return unit_of[r] == no_unit ? 0 : unit_of[r] + 1; }
+    /// Instruction i becomes the unit's last member.
+    void join(std::uint32_t unit, Index i) {
+        units[unit].members.push_back(i);
+        unit_of[i] = unit;
+    }
+};
 
 /// Without `fuse`, every instruction is a unit of its own.
 Schedule schedule(const Program::Body& body, const CompileOptions& options);
