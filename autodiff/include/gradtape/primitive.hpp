@@ -118,7 +118,7 @@ struct alignas(64) Link {
     Place in[2];
     Place out;
 };
-inline constexpr std::size_t tile_bytes = 256;  ///< a tile's size at most
+inline constexpr std::size_t tile_bytes = 512;  ///< a tile's size at most
 
 /// Runs a chain over elements begin … end.
 using RunChain = void (*)(const Link* links, std::size_t begin, std::size_t end);

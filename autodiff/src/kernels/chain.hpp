@@ -9,12 +9,8 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
 
-/// As many as are passed in registers and leave some for the kernels: a link has its own costs once a tile.
-#ifdef __AVX512F__
-constexpr std::size_t tile_registers = 4;  // tile_bytes
-#else
+/// As many as are passed in registers: a link has its own costs once a tile.
 constexpr std::size_t tile_registers = 8;
-#endif
 static_assert(tile_registers * sizeof(Vec<float>) <= tile_bytes);
 
 /// f<0, …, n - 1>()
