@@ -3,6 +3,8 @@
 
 #include <cblas.h>
 
+#include <string_view>
+
 namespace gradtape::detail {
 namespace {
 
@@ -58,5 +60,13 @@ void gemm(const Product<T>& p) {
 
 void blas_gemm(const Product<float>& p) { gemm(p); }
 void blas_gemm(const Product<double>& p) { gemm(p); }
+
+bool blas_uses_avx512() {
+    static const bool uses = [] {
+        const std::string_view core = openblas_get_corename();
+        return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+    }();
+    return uses;
+}
 
 }  // namespace gradtape::detail

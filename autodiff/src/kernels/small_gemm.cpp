@@ -4,6 +4,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "blas.hpp"
 #include "simd.hpp"
 #include "tile.hpp"
 
@@ -282,6 +283,11 @@ bool small_gemm_wins([[maybe_unused]] bool ta, [[maybe_unused]] bool tb, int64_t
     const int64_t volume = m * n * k;
     if (m == 1 || n == 1) return volume <= 64 && k <= 16;
 #if defined(__AVX512F__)
+    if (!blas_uses_avx512()) {
+        // Rows of c that lie 2 KiB apart or more share few places in the cache: with few sums, writing them is the work.
+        const bool scattered = k < 16 && n * int64_t(sizeof(T)) > 2048;
+        return !scattered && k <= 4096 && volume <= 1 << 30;  // longer sums round better in OpenBLAS's blocks
+    }
     // Up to 100^3, OpenBLAS has small kernels of its own here, good ones where b is not transposed.
     if (volume <= 512) return k <= 32;
     if (is_narrow<T>(m, n, k)) return volume <= 1000000 && (ta || (tb && sizeof(T) == 4));
