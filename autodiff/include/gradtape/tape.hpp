@@ -19,8 +19,8 @@ class Node {
 public:
     Node() = default;
 
-    DType dtype() const { return type().dtype; }
-    Shape shape() const { return type().shape; }
+    DType dtype() const;
+    Shape shape() const;
     Type type() const;
     /// The value, computed already (TapeError on an abstract tape). Shares the tape's memory without a copy, and stays valid when the tape is gone.
     Tensor value() const;

@@ -15,6 +15,11 @@ struct Instruction {
     SmallVector<Index, 3> operands;
     Type type;
     Where where;
+
+    Instruction() = default;
+    Instruction(const Primitive* primitive, const Attributes& attributes, std::span<const Index> operands,
+                const Type& type, const Where& where)
+        : primitive(primitive), attributes(attributes), operands(operands), type(type), where(where) {}
 };
 
 }  // namespace gradtape::detail

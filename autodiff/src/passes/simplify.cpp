@@ -45,7 +45,7 @@ struct Site {
     }
     Index append(Op op, std::initializer_list<Index> operands, const Attributes& attributes = {}) const {
         const std::span<const Index> list(operands.begin(), operands.size());
-        return rewriter.append({&primitive(op), attributes, SmallVector<Index, 3>(list), z.type, z.where});
+        return rewriter.append({&primitive(op), attributes, list, z.type, z.where});
     }
 };
 
@@ -60,7 +60,7 @@ Outcome earlier(Index value) { return {value, {}}; }
 Outcome operand(const Site& at, std::size_t k) { return earlier(at.operand(k)); }
 Outcome become(const Site& at, Op op, std::initializer_list<Index> operands, const Attributes& attributes = {}) {
     const std::span<const Index> list(operands.begin(), operands.size());
-    return {{}, Instruction{&primitive(op), attributes, SmallVector<Index, 3>(list), at.z.type, at.z.where}};
+    return {{}, Instruction{&primitive(op), attributes, list, at.z.type, at.z.where}};
 }
 Outcome become_number(const Site& at, double value) { return become(at, Op::constant, {}, {{"value", value}}); }
 

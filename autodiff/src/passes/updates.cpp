@@ -67,16 +67,14 @@ private:
         const Index source = rewriter_.now(scale.operands[0]);
         if (!minus) return source;
         const Index list[] = {source};
-        return rewriter_.append({&primitive(Op::negative), {}, SmallVector<Index, 3>(std::span<const Index>(list)),
-                                 at(scale.operands[0]).type, z.where});
+        return rewriter_.append({&primitive(Op::negative), {}, list, at(scale.operands[0]).type, z.where});
     }
 
     void put(Index i, Index w, const Scaled& scaled, bool minus) {
         const Instruction &z = at(i), &product = at(scaled.product);
         const Index list[] = {rewriter_.now(w), rewriter_.now(product.operands[0]), rewriter_.now(product.operands[1]),
                               number(scaled, minus, z)};
-        rewriter_.put(i, {&primitive(Op::addmm), product.attributes, SmallVector<Index, 3>(std::span<const Index>(list)),
-                          z.type, z.where});
+        rewriter_.put(i, {&primitive(Op::addmm), product.attributes, list, z.type, z.where});
     }
 
     const Body& body_;

@@ -31,11 +31,10 @@ Recorder::Value Recorder::allocate(std::size_t bytes) {
 }
 
 Node Recorder::append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                      const Type& type, Where where, const Value& value) {
+                      const Type& type, const Where& where, const Value& value) {
     // Both or neither: room is made before either grows.
     if (values_.size() == values_.capacity()) values_.reserve(2 * values_.size() + 64);
-    instructions_.push_back(
-        {&primitive, attributes, SmallVector<Index, 3>(operands), type, origin_.file ? origin_ : where});
+    instructions_.emplace_back(&primitive, attributes, operands, type, origin_.file ? origin_ : where);
     values_.push_back(value);
     return node(Index(instructions_.size() - 1));
 }
@@ -99,7 +98,7 @@ void Recorder::refuse_elementwise(const Primitive& primitive, std::span<const In
 }
 
 Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                     Where where) {
+                     const Where& where) {
     if (primitive.arity != Primitive::variadic ? operands.size() != std::size_t(primitive.arity) : operands.empty())
         throw ValueError("takes " + std::to_string(primitive.arity) + " operands, got " + std::to_string(operands.size()),
                          {primitive.name, {}, {}, where});
@@ -116,8 +115,8 @@ Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands
     return type;
 }
 
-Recorder::Value Recorder::compute_elementwise(const Primitive& primitive, std::span<const Index> operands,
-                                              const Type& type) {
+void Recorder::compute_elementwise(const Primitive& primitive, std::span<const Index> operands, const Type& type,
+                                   Value& z) {
     Stream streams[3];
     bool repeated = true;
     for (std::size_t k = 0; k < operands.size(); ++k) {
@@ -128,39 +127,40 @@ Recorder::Value Recorder::compute_elementwise(const Primitive& primitive, std::s
     const DType dtype = instructions_[operands[primitive.loop_operand]].type.dtype;
     // Of repeated values only one block is computed.
     const std::size_t count = repeated ? 64 / size_of(type.dtype) : std::size_t(type.shape.elements());
-    Value z = allocate(repeated ? 64 : padded_bytes(type));
+    z = allocate(repeated ? 64 : padded_bytes(type));
     z.repeated = repeated;
     loop_of(primitive, dtype, type.dtype)(count, streams, z.data);
-    return z;
 }
 
-Recorder::Value Recorder::compute_whole(const Primitive& primitive, std::span<const Index> operands,
-                                        const Attributes& attributes, const Type& type) {
+void Recorder::compute_whole(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                             const Type& type, Value& z) {
     for (Index i : operands) materialise(i);
     inputs_.clear();
     for (Index i : operands) inputs_.push_back({values_[i].data, &instructions_[i].type});
-    const Value z = allocate(padded_bytes(type));
+    z = allocate(padded_bytes(type));
     primitive.kernel({inputs_, z.data, type, attributes});
-    return z;
 }
 
-Recorder::Value Recorder::compute(const Primitive& primitive, std::span<const Index> operands,
-                                  const Attributes& attributes, const Type& type) {
-    if (primitive.identity) return values_[operands[0]];
-    if (primitive.elementwise) return compute_elementwise(primitive, operands, type);
-    if (&primitive == &detail::primitive(Op::broadcast_to) && instructions_[operands[0]].type.shape.elements() == 1) {
-        Value z = allocate(64);
-        repeat(type.dtype, values_[operands[0]].data, z.data);
+void Recorder::compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                       const Type& type, Value& z) {
+    if (primitive.identity) {
+        z = values_[operands[0]];
+    } else if (primitive.elementwise) {
+        compute_elementwise(primitive, operands, type, z);
+    } else if (&primitive == &detail::primitive(Op::broadcast_to) && instructions_[operands[0]].type.shape.elements() == 1) {
+        z = allocate(64);
         z.repeated = true;
-        return z;
+        repeat(type.dtype, values_[operands[0]].data, z.data);
+    } else {
+        compute_whole(primitive, operands, attributes, type, z);
     }
-    return compute_whole(primitive, operands, attributes, type);
 }
 
 Node Recorder::record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                      Where where) {
+                      const Where& where) {
     const Type type = infer(primitive, operands, attributes, where);
-    const Value value = abstract_ ? Value() : compute(primitive, operands, attributes, type);
+    Value value;  // filled in before the kernel runs: read right after, as one register, it would be waited for
+    if (!abstract_) compute(primitive, operands, attributes, type, value);
     return append(primitive, operands, attributes, type, where, value);
 }
 

@@ -45,9 +45,10 @@ public:
     bool is_abstract() const noexcept { return abstract_; }
     /// The constant of `type` with every element `value`; asked for again, often the same node.
     Node number(const Type& type, double value, Where where);
-    Node record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
+    Node record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                const Where& where);
     Node record(const Primitive& primitive, std::initializer_list<Index> operands, const Attributes& attributes,
-                Where where) {
+                const Where& where) {
         return record(primitive, std::span(operands.begin(), operands.size()), attributes, where);
     }
 
@@ -98,16 +99,17 @@ private:
 
     /// Unique in the process: a node of a destroyed tape never passes for one of a new tape at the same address.
     static std::uint32_t new_generation() noexcept;
-    Type infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes, Where where);
+    Type infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+               const Where& where);
     void check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
     [[noreturn]] void refuse_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
     Node append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                const Type& type, Where where, const Value& value);
-    Value compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                  const Type& type);
-    Value compute_elementwise(const Primitive& primitive, std::span<const Index> operands, const Type& type);
-    Value compute_whole(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
-                        const Type& type);
+                const Type& type, const Where& where, const Value& value);
+    void compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                 const Type& type, Value& z);
+    void compute_elementwise(const Primitive& primitive, std::span<const Index> operands, const Type& type, Value& z);
+    void compute_whole(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                       const Type& type, Value& z);
     Value allocate(std::size_t bytes);
     void materialise(Index index);
 

@@ -32,6 +32,8 @@ std::size_t Tape::size() const noexcept { return recorder_ ? recorder_->size() :
 void Tape::clear() { Recorder::in(*this).clear(); }
 std::size_t Tape::bytes() const noexcept { return recorder_ ? recorder_->bytes() : 0; }
 
+DType Node::dtype() const { return Recorder::of(*this, "node", {}).at(index_).type.dtype; }
+Shape Node::shape() const { return Recorder::of(*this, "node", {}).at(index_).type.shape; }
 Type Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
 Tensor Node::value() const { return Recorder::of(*this, "value", {}).value(index_); }
 Where Node::where() const { return Recorder::of(*this, "node", {}).at(index_).where; }
