@@ -205,6 +205,17 @@ TEST_CASE("replay: chains of all lengths, with values read in registers, by late
     }
 }
 
+TEST_CASE("replay: explain tells what was chained") {
+    Tape tape;
+    const Node x = tape.input(ramp({65}));
+    const auto report = [&](const CompileOptions& options) {
+        return compile(tape, {sum(tanh(x) * exp(-x) + x), reshape(square(sin(x)) + x, {5, 13})}, {}, options).explain();
+    };
+    // One group, in which sin, the C library's, and the sum are no links.
+    CHECK(report({}).find("fused: 9 operations in 1 groups, 7 of them in 2 chains\n") != std::string::npos);
+    CHECK(report({.chain = false}).find("fused: 9 operations in 1 groups\n") != std::string::npos);
+}
+
 TEST_CASE("replay: a primitive of the user's among others, on inputs and on constants") {
     for (const Shape& shape : {Shape{3}, Shape{4097}, Shape{}, Shape{0, 2}}) {
         const Case its = of(

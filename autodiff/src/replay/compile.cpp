@@ -22,14 +22,23 @@ std::string shared_of(const Plan& plan) {
            std::to_string(calls) + " kernels\n";
 }
 
-std::string report_of(const Plan& plan) {
-    std::size_t operations = 0;
+std::string fused_of(const Plan& plan) {
+    std::size_t operations = 0, chained = 0, chains = 0;
     for (const Group& group : plan.groups)
-        for (const GroupOp& op : group.ops) operations += op.kind == GroupOp::Kind::chain ? op.links : 1;
+        for (const GroupOp& op : group.ops) {
+            const bool chain = op.kind == GroupOp::Kind::chain;
+            operations += chain ? op.links : 1;
+            chained += chain ? op.links : 0;
+            chains += chain;
+        }
+    return "fused: " + std::to_string(operations) + " operations in " + std::to_string(plan.groups.size()) + " groups" +
+           (chains ? ", " + std::to_string(chained) + " of them in " + std::to_string(chains) + " chains\n" : "\n");
+}
+
+std::string report_of(const Plan& plan) {
     std::size_t captured = 0;
     for (const Tensor& constant : plan.constants) captured += constant.bytes();
-    return "fused: " + std::to_string(operations) + " operations in " + std::to_string(plan.groups.size()) + " groups\n" +
-           "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
+    return fused_of(plan) + "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
            (plan.joined ? " (with " + std::to_string(plan.joined) + " operations along), " : ", ") +
            std::to_string(plan.copies.size()) + " copies, " + std::to_string(plan.guards.size()) + " guards\n" +
            shared_of(plan) + "memory: " + std::to_string(plan.arena_bytes) + " bytes (unplanned " + std::to_string(plan.unplanned_bytes) + ")\n" +

@@ -104,8 +104,8 @@ std::string CompiledFunction::explain() const {
     std::string text = state_->history;
     for (const Entry& recording : state_->recent) {
         text += "\ncompiled for";
-        for (const Type& type : recording.types) text += " " + to_string(type);
-        text += ":\n" + recording.compiled.explain();
+        for (const Type& type : recording.types) (text += " ") += to_string(type);
+        (text += ":\n") += recording.compiled.explain();
     }
     return text;
 }
