@@ -99,6 +99,18 @@ TEST_CASE("replay: memory of a batch that no machine holds is known before anyth
     CHECK(huge.compiled().peak_bytes() > std::size_t(64) * 4 << 32);  // x alone
 }
 
+TEST_CASE("replay: an abstract recording takes shapes up to a size that can be counted on") {
+    Tape tape(gradtape::Recording::abstract);
+    const std::int64_t tera = std::int64_t(1) << 40;
+    const Node x = tape.input(Type{DType::float32, {tera}});
+    CHECK_THROWS_AS((void)tape.input(Type{DType::float32, {tera + 1}}), ShapeError);
+    CHECK_THROWS_AS((void)tape.parameter(Type{DType::float32, {tera, 2}}), ShapeError);
+    CHECK_THROWS_AS((void)tape.input(Type{DType::float32, {0, tera, tera}}), ShapeError);
+    CHECK_THROWS_AS((void)tape.full({tera, tera, tera}, 1), ShapeError);
+    CHECK_THROWS_AS((void)matmul(reshape(x, {tera, 1}), reshape(x, {1, tera})), ShapeError);
+    CHECK(tape.size() == 3);  // x, and x reshaped
+}
+
 TEST_CASE("replay: an abstract recording has no values to read") {
     Tape tape(gradtape::Recording::abstract);
     const Node x = tape.input(Type{DType::float64, {}}), y = x * 2;

@@ -19,7 +19,7 @@ struct CompileOptions {
     bool chain = true;        ///< with `fuse`: instructions of a run hand their results on in registers
     bool join = true;         ///< with `fuse`: a kernel does its neighbours' work along: bias, relu, logsumexp
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
-    /// Changes rounding, and is off: w ± s·(x y), for a number s, becomes one product that BLAS adds to w in place; for
+    /// Changes rounding, and is off: w ± s·(x y), for a number s, becomes one product that is added to w in place; for
     /// instance a layer's `w - rate * gradient`. It saves a pass over w and one over the gradient.
     bool gemm_updates = false;
     bool keep_values = true;  ///< a new Replay starts with the recorded inputs and parameters; else all must be set

@@ -3,7 +3,9 @@
 
 #include <cblas.h>
 
-#include <string_view>
+#include <algorithm>
+#include <cctype>
+#include <string>
 
 namespace gradtape::detail {
 namespace {
@@ -63,8 +65,9 @@ void blas_gemm(const Product<double>& p) { gemm(p); }
 
 bool blas_uses_avx512() {
     static const bool uses = [] {
-        const std::string_view core = openblas_get_corename();
-        return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+        std::string core = openblas_get_corename();  // in capitals where it was built for one processor
+        std::transform(core.begin(), core.end(), core.begin(), [](unsigned char c) { return std::tolower(c); });
+        return core == "skylakex" || core == "cooperlake" || core == "sapphirerapids";
     }();
     return uses;
 }

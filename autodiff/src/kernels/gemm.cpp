@@ -20,7 +20,7 @@ constexpr int64_t cut = 64, cut_between_rows = 12;
 // OpenBLAS 0.3.21 multiplies up to 100^3 by kernels of their own where there is AVX-512. Where neither operand is
 // transposed, they turn the last columns of b, if these fill half a register at most, in a buffer that they take from
 // malloc at each call (kernel/x86_64/sgemm_small_kernel_nn_skylakex.c and dgemm's; found by counting). Here they are
-// turned before, on the stack, whatever the processor: which kernels OpenBLAS has chosen is its own affair.
+// turned before, on the stack, whatever kernels OpenBLAS has chosen.
 
 constexpr int64_t half_register = 32;     // bytes
 constexpr int64_t turned_depth = 1024;    // rows of b that are turned at once
@@ -86,8 +86,8 @@ bool gemm_is_small(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
 template bool gemm_is_small<float>(bool, bool, int64_t, int64_t, int64_t);
 template bool gemm_is_small<double>(bool, bool, int64_t, int64_t, int64_t);
 
-// A part costs its thread a copy of the other operand into OpenBLAS's own order: measured at 1 to 4 % of the product
-// for parts of this size, cut along the longer side.
+// A part costs its thread a copy of the other operand in OpenBLAS's own order: measured at 1 to 4 % of the product for
+// parts of this size, cut along the longer side; of our own kernel at less.
 int64_t gemm_parts(int64_t m, int64_t n, int64_t k) {
     const int64_t volume = m * n * k, smallest = int64_t(1) << 20, good = int64_t(1) << 26;
     if (volume < 2 * smallest || m == 1 || n == 1) return 1;

@@ -284,7 +284,7 @@ bool small_gemm_wins([[maybe_unused]] bool ta, [[maybe_unused]] bool tb, int64_t
     if (m == 1 || n == 1) return volume <= 64 && k <= 16;
 #if defined(__AVX512F__)
     if (!blas_uses_avx512()) {
-        // Rows of c that lie 2 KiB apart or more share few places in the cache: with few sums, writing them is the work.
+        // Rows of c that lie more than 2 KiB apart share few places in the cache: with few sums, writing them is the work.
         const bool scattered = k < 16 && n * int64_t(sizeof(T)) > 2048;
         return !scattered && k <= 4096 && volume <= 1 << 30;  // longer sums round better in OpenBLAS's blocks
     }

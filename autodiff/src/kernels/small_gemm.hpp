@@ -1,4 +1,5 @@
-// Register-blocked matrix products for sizes at which a BLAS call costs more than the arithmetic.
+// Register-blocked matrix products: of small sizes, at which a BLAS call costs more than the arithmetic, and of larger
+// ones where OpenBLAS knows no kernels for the processor.
 #pragma once
 
 #include "product.hpp"
@@ -6,7 +7,8 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 
 /// The same product as `gemm`, for any size. Every element of c is one sequential sum over k, with fused
-/// multiply-add where the instruction set has it, so it does not depend on the blocking. Float, double, int64.
+/// multiply-add where the instruction set has it, so it does not depend on the blocking. (With `add` and b stored (n, k),
+/// it is c plus one scaled sum for each 256 of k.) Float, double, int64.
 template <class T>
 void small_gemm(const Product<T>& product);
 

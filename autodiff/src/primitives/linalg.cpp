@@ -106,7 +106,7 @@ GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2)
     .multilinear().on(any_real);
 
 // z = w + s op(x) op(y) for matrices and a number s: what a rewrite that may change rounding makes of w + s matmul(x, y).
-// In place of w it is one call of BLAS.
+// In place of w it is one call.
 namespace {
 
 Type addmm_type(const ShapeCall& call) {

@@ -10,6 +10,14 @@ namespace {
 /// More elements than any machine holds: refused before memory is asked for.
 constexpr std::int64_t most_elements = std::int64_t(1) << 40;
 
+/// An extent of 0 counts as 1: the others are bounded all the same.
+void check_size(const char* what, const Shape& shape, const char* primitive, const Where& where) {
+    std::int64_t elements = 1;
+    for (std::int64_t extent : shape)
+        if (__builtin_mul_overflow(elements, extent == 0 ? 1 : extent, &elements) || elements > most_elements)
+            throw ShapeError(what + to_string(shape) + " has too many elements", {primitive, {shape}, {}, where});
+}
+
 std::string names(const std::string& a, const std::string& b) { return a + " and " + b; }
 
 }  // namespace
@@ -50,6 +58,7 @@ Node Recorder::leaf(Op kind, const Type& type, Where where) {
     for (std::size_t i = 0; i < type.shape.rank(); ++i)
         if (type.shape[i] < 0)
             throw ShapeError("negative extent in shape " + to_string(type.shape), {primitive(kind).name, {type.shape}, int(i), where});
+    check_size("shape ", type.shape, primitive(kind).name, where);
     return append(primitive(kind), {}, {}, type, where, {});
 }
 
@@ -57,8 +66,7 @@ Node Recorder::number(const Type& type, double value, Where where) {
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
     KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
     if (known.generation == generation_ && known.bits == bits && known.type == type) return node(known.index);
-    if (type.shape.elements() > most_elements)
-        throw ShapeError("shape " + to_string(type.shape) + " has too many elements", {"constant", {type.shape}, {}, where});
+    check_size("shape ", type.shape, "constant", where);
     Value block;
     if (!abstract_) {
         block = allocate(64);
@@ -106,12 +114,7 @@ Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands
     types_.resize(operands.size());
     for (std::size_t k = 0; k < operands.size(); ++k) types_[k] = &instructions_[operands[k]].type;
     const Type type = primitive.shape({types_, attributes, primitive.name, where});
-    if (primitive.elementwise) return type;
-    std::int64_t elements = 1;
-    for (std::int64_t extent : type.shape)
-        if (__builtin_mul_overflow(elements, extent == 0 ? 1 : extent, &elements) || elements > most_elements)
-            throw ShapeError("result of shape " + to_string(type.shape) + " has too many elements",
-                             {primitive.name, {type.shape}, {}, where});
+    if (!primitive.elementwise) check_size("result of shape ", type.shape, primitive.name, where);
     return type;
 }
 
