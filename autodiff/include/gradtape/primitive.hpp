@@ -33,11 +33,8 @@ public:
 
 private:
     const Attribute::Value& find(std::string_view name) const;
-    struct List {
-        Attribute items[max];
-        std::size_t count = 0;
-    };
-    std::shared_ptr<const List> list_;
+    std::shared_ptr<const Attribute[]> list_;
+    std::size_t count_ = 0;
 };
 
 /// What a shape rule sees, and how it refuses.

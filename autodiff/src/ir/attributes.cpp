@@ -28,13 +28,14 @@ Attributes::Attributes(std::initializer_list<Attribute> attributes)
 Attributes::Attributes(std::span<const Attribute> attributes) {
     if (attributes.size() == 0) return;
     if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
-    auto list = std::make_shared<List>();
-    for (const Attribute& attribute : attributes) list->items[list->count++] = attribute;
-    list_ = std::move(list);
+    const auto list = std::make_shared<Attribute[]>(attributes.size());
+    std::copy(attributes.begin(), attributes.end(), list.get());
+    list_ = list;
+    count_ = attributes.size();
 }
 
 std::span<const Attribute> Attributes::list() const noexcept {
-    return list_ ? std::span<const Attribute>(list_->items, list_->count) : std::span<const Attribute>();
+    return list_ ? std::span<const Attribute>(list_.get(), count_) : std::span<const Attribute>();
 }
 
 const Attribute::Value& Attributes::find(std::string_view name) const {
