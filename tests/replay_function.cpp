@@ -84,6 +84,15 @@ TEST_CASE("replay: the cache is bounded, and what was used last is kept") {
     CHECK(calls == 5);
     CHECK(count(f.explain(), "compiled for") == 3);
     CHECK(f.recordings() == 5);
+    CHECK(count(f.explain(), "first call for these input types") == 4);
+    CHECK(f.explain().find("recording 5: none of the 3 recordings kept is for these input types\n") != std::string::npos);
+}
+
+TEST_CASE("replay: explain keeps the last reasons, and counts the others") {
+    CompiledFunction f([](std::span<const Node> x) { return std::vector<Node>{x[0] + 1}; }, {}, 1);
+    for (std::int64_t n = 1; n <= 100; ++n) f({Tensor::zeros({n})});
+    CHECK(f.explain().starts_with("68 earlier recordings\nrecording 69: none of the 1 recordings kept"));
+    CHECK(count(f.explain(), "\nrecording ") == 32);
 }
 
 TEST_CASE("replay: a cache of one, and control flow that never repeats") {

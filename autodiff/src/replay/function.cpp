@@ -37,7 +37,8 @@ struct CompiledFunction::State {
     std::size_t cache;
     std::vector<Entry> recent;  // latest used last
     std::size_t recordings = 0;
-    std::string history;
+    std::vector<std::string> reasons;  // of the last recordings
+    static constexpr std::size_t most_reasons = 32;
 
     Entry& record(std::span<const Tensor> inputs, const std::string& why) {
         Tape tape;
@@ -51,14 +52,20 @@ struct CompiledFunction::State {
         Replay replay(compiled);
         recent.push_back({types_of(inputs), std::move(compiled), std::move(replay)});
         ++recordings;
-        history += "recording " + std::to_string(recordings) + ": " + why + "\n";
+        if (reasons.size() == most_reasons) reasons.erase(reasons.begin());
+        reasons.push_back(why);
         return recent.back();
+    }
+
+    std::string unknown_types() const {
+        if (recordings == recent.size()) return "first call for these input types";
+        return "none of the " + std::to_string(recent.size()) + " recordings kept is for these input types";
     }
 
     /// Tries the recordings of these types, the latest used first; where all their guards fail, records anew.
     std::vector<Tensor> call(std::span<const Tensor> inputs) {
         const std::vector<Type> types = types_of(inputs);
-        std::string why = "first call for these input types";
+        std::string why = unknown_types();
         for (std::size_t k = recent.size(); k-- > 0;) {
             if (recent[k].types != types) continue;
             try {
@@ -101,7 +108,11 @@ std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> i
 std::size_t CompiledFunction::recordings() const noexcept { return state_->recordings; }
 
 std::string CompiledFunction::explain() const {
-    std::string text = state_->history;
+    const std::vector<std::string>& reasons = state_->reasons;
+    const std::size_t earlier = state_->recordings - reasons.size();
+    std::string text = earlier ? std::to_string(earlier) + " earlier recordings\n" : "";
+    for (std::size_t k = 0; k < reasons.size(); ++k)
+        text.append("recording ").append(std::to_string(earlier + k + 1)).append(": ").append(reasons[k]).append("\n");
     for (const Entry& recording : state_->recent) {
         text += "\ncompiled for";
         for (const Type& type : recording.types) (text += " ") += to_string(type);
