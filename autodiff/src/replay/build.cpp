@@ -1,6 +1,5 @@
 // From units to a plan: every value gets a buffer, every operation its operands' addresses.
 #include "groups.hpp"
-#include "sharing.hpp"
 
 namespace gradtape::detail {
 namespace {
@@ -54,8 +53,7 @@ private:
             if (members.size() > 1) add_finish(call, members);
         }
         plan_.joined += members.size() - 1;
-        if (options_.threads > 1) call.way = way_of_sharing(call);
-        if (call.way) plan_.threads = options_.threads;
+        if (call.prepared.parts > 1) plan_.threads = options_.threads;
         plan_.call_operands += call.operands.size();
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));

@@ -17,8 +17,8 @@ namespace {
 std::string shared_of(const Plan& plan) {
     if (plan.threads == 1) return "";
     const auto groups = std::count_if(plan.groups.begin(), plan.groups.end(), [](auto& g) { return g.parts() > 1; });
-    const auto calls = std::count_if(plan.calls.begin(), plan.calls.end(), [](auto& c) { return c.way.has_value(); });
-    return "shared out among " + std::to_string(plan.threads) + " threads: " + std::to_string(groups) + " groups, " +
+    const auto calls = std::count_if(plan.calls.begin(), plan.calls.end(), [](auto& c) { return c.prepared.parts > 1; });
+    return "shared out among " + std::to_string(plan.threads) + " threads: " + std::to_string(groups) + " groups, at most " +
            std::to_string(calls) + " kernels\n";
 }
 

@@ -1,6 +1,8 @@
 // Running a plan.
 #include "execution.hpp"
 
+#include "sharing.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -115,7 +117,10 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
     for (const Call& call : plan->calls) settle(call);
     for (const Group& group : plan->groups)
         if (group.first != Group::npos) settle(group);
-    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads);
+    if (plan->threads > 1) {
+        try_ways(*plan);
+        team_ = std::make_unique<Team>(plan->threads);
+    }
 }
 
 void Execution::point(BufferId buffer, const void* data) {
@@ -291,13 +296,15 @@ void Execution::run_group(const Group& group) {
     if (group.reduces) end_reductions(group);
 }
 
-void Execution::run_call(const Call& call) {
+void Execution::run_call(std::uint32_t number) {
+    const Call& call = plan->calls[number];
     if (const auto run = call.prepared.run) {
         const std::int64_t parts = call.prepared.parts;
-        if (!call.way) return run(call.prepared.facts, &operands_[call.first], at_[call.result], {0, parts});
+        const std::optional<std::int64_t> way = team_ ? plan->ways->of_call[number] : std::nullopt;
+        if (!way) return run(call.prepared.facts, &operands_[call.first], at_[call.result], {0, parts});
         return team_->share(std::size_t(parts), [&](std::size_t, std::size_t k) {
             const std::int64_t part = std::int64_t(k);
-            run(call.prepared.facts, &operands_[call.first], at_[call.result], {part, part + 1, *call.way});
+            run(call.prepared.facts, &operands_[call.first], at_[call.result], {part, part + 1, *way});
         });
     }
     const auto operands = std::span(kernel_operands_).subspan(call.first, call.operands.size());
@@ -340,7 +347,7 @@ void Execution::run() {
         const Step step = plan->steps[s];
         switch (step.kind) {
             case Step::Kind::group: run_group(plan->groups[step.index]); break;
-            case Step::Kind::call: run_call(plan->calls[step.index]); break;
+            case Step::Kind::call: run_call(step.index); break;
             case Step::Kind::guard: check_guard(plan->guards[step.index]); break;
             case Step::Kind::copy: {
                 const Copy& copy = plan->copies[step.index];

@@ -42,7 +42,7 @@ private:
     void run_part(const Group& group, std::size_t part, std::size_t member);
     void run_op(const Group& group, const GroupOp& op, const Block& block);
     void end_reductions(const Group& group);
-    void run_call(const Call& call);
+    void run_call(std::uint32_t number);
     void check_guard(const Guard& guard) const;
     void spoil(BufferId buffer);
     void spoil_all();

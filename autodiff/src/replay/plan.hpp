@@ -6,6 +6,7 @@
 #include "../execute/execute.hpp"
 #include "../ir/program.hpp"
 
+#include <mutex>
 #include <optional>
 
 namespace gradtape::detail {
@@ -81,7 +82,6 @@ struct Group {
 /// A kernel on whole buffers.
 struct Call {
     Prepared prepared = {};  ///< with `run` null: the generic kernel, below
-    std::optional<std::int64_t> way = {};  ///< of cutting it into parts, where these are shared out among threads
     std::size_t first;  ///< number of the first operand among those of all calls
     BufferId result = 0;
     const Primitive* primitive;
@@ -115,6 +115,13 @@ struct Result {
     BufferId buffer;
 };
 
+/// How each call is cut into parts that are shared out among threads; not at all where these would have other bits than the
+/// whole. Tried when the first of the plan's executions is made: compiling computes nothing large.
+struct Ways {
+    std::once_flag tried;
+    std::vector<std::optional<std::int64_t>> of_call;
+};
+
 struct Plan {
     std::vector<Buffer> buffers;
     std::vector<Step> steps;
@@ -136,6 +143,7 @@ struct Plan {
     std::size_t joined = 0;         ///< instructions that another one's kernel does along
     std::size_t call_operands = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
+    std::shared_ptr<Ways> ways = std::make_shared<Ways>();
     std::size_t slot_bytes = 0;
     std::size_t settled_ops = 0;  ///< operations of groups of a single block
     bool debug = false;
