@@ -234,6 +234,24 @@ TEST_CASE("replay: outputs that are leaves, constants and aliases") {
     }
 }
 
+TEST_CASE("replay: memory that a tensor has adopted is not written") {
+    alignas(64) double mine[8] = {1, 2};
+    const auto adopted = [&] {
+        return Tensor::adopt({DType::float64, {2}}, std::make_shared<int>(), mine);  // nobody else has this owner
+    };
+    CHECK(!adopted().unique());
+    CHECK_THROWS_AS((void)adopted().mutable_data<double>(), ValueError);
+    Tape tape;
+    const Node x = tape.input(Type{DType::float64, {2}}), p = tape.parameter(Type{DType::float64, {2}});
+    Replay replay(compile(tape, {x + p}, {{p, p * 2}}));
+    replay.set_parameter(0, adopted());
+    replay.set_input(0, adopted());
+    for (int i = 0; i < 3; ++i) replay.run();
+    CHECK(values(replay.output(0)) == std::vector<double>{1 + 4, 2 + 8});
+    CHECK(values(replay.parameter(0)) == std::vector<double>{8, 16});
+    CHECK((mine[0] == 1 && mine[1] == 2));
+}
+
 TEST_CASE("replay: let go, inputs can be written by their owners, and must be set again") {
     Tape tape;
     const Node x = tape.input(Type{DType::float64, {2}}), p = tape.parameter(vec({3, 4}));

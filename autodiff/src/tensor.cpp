@@ -168,7 +168,7 @@ void Tensor::require(DType dtype) const {
 
 void Tensor::require_unique() const {
     if (!unique())
-        throw ValueError("the storage is shared, so it cannot be written; take a copy first", {"tensor", {shape()}, {}, {}});
+        throw ValueError("the storage is shared or adopted, so it cannot be written; take a copy first", {"tensor", {shape()}, {}, {}});
     // Another thread may have shared it before: it has read what it reads before we write.
     std::atomic_thread_fence(std::memory_order_acquire);
 }

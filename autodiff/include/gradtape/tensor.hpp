@@ -53,7 +53,7 @@ public:
     static Tensor zeros(const Shape& shape, DType dtype = DType::float64) { return full(shape, 0.0, dtype); }
     /// Elements not set; to be filled through `mutable_data` before the tensor is shared.
     static Tensor uninitialised(const Type& type);
-    /// Memory owned elsewhere: `owner` keeps it alive. It must be aligned and padded as the class says.
+    /// Memory owned elsewhere: `owner` keeps it alive. It must be aligned and padded as the class says. It is only read.
     static Tensor adopt(const Type& type, std::shared_ptr<const void> owner, const void* data);
 
     const Type& type() const noexcept { return type_; }
@@ -69,8 +69,8 @@ public:
     /// The elements for writing; ValueError where another tensor shares the storage.
     template <class T>
     std::span<T> mutable_data();
-    /// True where no other tensor (or tape) shares the storage.
-    bool unique() const noexcept { return owner_.use_count() == 1; }
+    /// True where the storage is this tensor's alone: not shared with another tensor or a tape, nor adopted.
+    bool unique() const noexcept { return owner_.use_count() == 1 && owner_.get() == data_; }
     const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
 
     /// The only element, as double; ShapeError where there is not exactly one.
