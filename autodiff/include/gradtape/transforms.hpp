@@ -26,7 +26,7 @@ Node jvp(Node y, Node wrt, Node tangent, Where where = Where::here());
 Node hvp(Node y, Node wrt, Node v, Where where = Where::here());
 
 /// A function's value and gradients, recorded on a tape of its own:
-/// `auto [value, gradients] = value_and_grad([](auto& x) { return sum(x[0] * x[1]); }, {a, b});`
+/// `auto [value, gradients] = value_and_grad([](auto x) { return sum(x[0] * x[1]); }, {a, b});`
 struct ValueAndGrad {
     Tensor value;
     std::vector<Tensor> gradients;
