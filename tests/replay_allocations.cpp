@@ -7,13 +7,14 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #if defined(__GLIBC__) && !defined(GRADTAPE_SANITIZED)
 
 namespace {
-thread_local bool counting = false;
-thread_local long allocations = 0;
+std::atomic<bool> counting{false};
+std::atomic<long> allocations{0};
 void note() { allocations += counting; }
 }  // namespace
 
@@ -46,7 +47,7 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noex
 namespace gradtape::test {
 namespace {
 
-/// Allocations while `work` runs on this thread.
+/// Allocations of all threads while `work` runs.
 template <class Work>
 long count_in(Work&& work) {
     allocations = 0;
@@ -65,8 +66,8 @@ TEST_CASE("replay: allocations are counted, in the library as well as here") {
     CHECK(count_in([&] { (void)tape.full({}, 2.0); }) > 0);
 }
 
-/// Allocations in 1000 steps, each with a batch of its own set.
-long in_steps(Replay& replay, const std::vector<std::vector<Tensor>>& batches) {
+/// Allocations in so many steps, each with a batch of its own set.
+long in_steps(Replay& replay, const std::vector<std::vector<Tensor>>& batches, std::size_t steps = 1000) {
     const auto step = [&](std::size_t n) {
         for (std::size_t i = 0; i < batches[n % batches.size()].size(); ++i)
             replay.set_input(i, batches[n % batches.size()][i]);
@@ -74,7 +75,7 @@ long in_steps(Replay& replay, const std::vector<std::vector<Tensor>>& batches) {
     };
     step(0);  // OpenBLAS takes its buffers at its first product
     return count_in([&] {
-        for (std::size_t n = 0; n < 1000; ++n) step(n);
+        for (std::size_t n = 0; n < steps; ++n) step(n);
     });
 }
 
@@ -120,6 +121,19 @@ TEST_CASE("replay: a training step of a larger network allocates nothing") {
             Replay replay(compile(tape, std::span(&loss, 1), updates, {.fuse = fuse}));
             CHECK(in_steps(replay, {{x.value(), y.value()}}) == 0);
         }
+    }
+}
+
+TEST_CASE("replay: several threads and guards allocate nothing") {
+    for (std::size_t threads : {1, 2, 3}) {
+        Random random(2);
+        Tape tape;
+        tape.guard_reads(true);
+        const Node x = tape.input(random.tensor({256, 300}, 1, 2)), w = tape.parameter(random.tensor({300, 200}, 0, 1));
+        const Node h = relu(matmul(x, w)), loss = mean(logsumexp(h, 1));
+        const double shift = (loss > 0.0).item() + (loss * 0).item();
+        Replay replay(compile(tape, {loss + shift}, {{w, w - 1e-3 * grad(loss, w)}}, {.threads = threads}));
+        CHECK(in_steps(replay, {{x.value()}}, 20) == 0);
     }
 }
 
