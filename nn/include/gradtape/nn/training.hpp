@@ -86,7 +86,7 @@ struct History {
 ///
 /// A batch of shapes met before replays the compiled recording of its first step: the same bits, without running the
 /// model's C++ code again. What that code reads by Node::item is guarded; a model that looks at anything else (a
-/// counter of its own, a flag) must be trained with `plain` set.
+/// counter of its own, a flag, a tensor that it records as a constant and that changes) must be trained with `plain` set.
 class Trainer {
 public:
     Sgd optimizer;
