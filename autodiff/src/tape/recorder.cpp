@@ -63,10 +63,10 @@ Node Recorder::leaf(Op kind, const Type& type, Where where) {
 }
 
 Node Recorder::number(const Type& type, double value, Where where) {
+    check_size("shape ", type.shape, "constant", where);
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
     KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
     if (known.generation == generation_ && known.bits == bits && known.type == type) return node(known.index);
-    check_size("shape ", type.shape, "constant", where);
     Value block;
     if (!abstract_) {
         block = allocate(64);
