@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("a contiguous sum or product is the documented tree on every 
 TEST_CASE_TEMPLATE("a sum down the columns is the documented tree with one lane a column", T, float, double) {
     for (auto& set : reductions<T>())
         for (int64_t n : {0, 1, 2, 5, 63, 64, 65, 128, 200, 1000})
-            for (int64_t inner : {2, 3, 5, 8, 15, 16, 17, 33, 64, 70, 131})
+            for (int64_t inner : {2, 3, 5, 8, 15, 16, 17, 33, 64, 70, 131, 301})
                 for (int64_t outer : {1, 3}) {
                     INFO(set.isa);
                     CAPTURE(n);

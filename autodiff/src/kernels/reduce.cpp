@@ -38,6 +38,9 @@ void fold_all_columns(const T* x, T* z, int64_t outer, int64_t reduced, int64_t 
     constexpr int width = lanes<T>, N = row_registers<T>;
     for (int64_t o = 0; o < outer; ++o, x += reduced * inner, z += inner) {
         int64_t i = 0;
+#ifdef __AVX512F__  // whose 32 registers let a kilobyte of each row be read at a time
+        for (; i + 16 * width <= inner; i += 16 * width) fold_columns<Op, 16>(x + i, z + i, reduced, inner);
+#endif
         for (; i + N * width <= inner; i += N * width) fold_columns<Op, N>(x + i, z + i, reduced, inner);
         for (; i + width <= inner; i += width) fold_columns<Op, 1>(x + i, z + i, reduced, inner);
         if (i < inner) fold_first_columns<Op>(x + i, z + i, reduced, inner, static_cast<int>(inner - i));
