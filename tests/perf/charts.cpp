@@ -122,7 +122,7 @@ private:
         const MlpProblem p = mlp_problem(std::move(widths), batch);
         const HandMlp hand = hand_mlp(p);
         return {{{libtorch_, torch_mlp(p)}, {eager, ours_mlp(p)}, {replayed, replayed_mlp(p)},
-                 {bound("limit: the matrix products alone"), hand.products}}, hand.step};
+                 {bound("limit: OpenBLAS for the products alone"), hand.products}}, hand.step};
     }
 
     Field chain(int operations) const {
