@@ -195,5 +195,18 @@ TEST_CASE("tape: 0-d in, 0-d out") {
     }
 }
 
+TEST_CASE("tape: numbers asked for again on a cleared tape are written down as they are") {
+    Tape tape;
+    for (int round = 0; round < 3; ++round) {
+        tape.clear();
+        for (const auto& [number, text] : {std::pair(0.0, "0"), {-0.0, "-0"}, {1.0, "1"}, {-2.5, "-2.5"}, {1e300, "1e+300"}})
+            for (DType dtype : {DType::float64, DType::float32})
+                for (int n = 0; n < 9; ++n) {  // more than are remembered
+                    const std::string program = to_text(Program(tape, {tape.full(n == 0 ? Shape{} : Shape{n}, number, dtype)}));
+                    CHECK_MESSAGE(program.find(" value=" + std::string(text) + " : ") != std::string::npos, program);
+                }
+    }
+}
+
 }  // namespace
 }  // namespace gradtape::test

@@ -66,15 +66,18 @@ Node Recorder::number(const Type& type, double value, Where where) {
     check_size("shape ", type.shape, "constant", where);
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
     KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
-    if (known.generation == generation_ && known.bits == bits && known.type == type) return node(known.index);
+    const bool same = known.generation != 0 && known.bits == bits && known.type == type;
+    if (same && known.generation == generation_) return node(known.index);
     Value block;
     if (!abstract_) {
         block = allocate(64);
         repeat_number(type.dtype, value, block.data);
         block.repeated = true;
     }
-    const Node made = append(primitive(Op::constant), {}, {{"value", value}}, type, where, block);
-    known = {type, bits, made.index(), generation_};
+    // The next step on a cleared tape asks for the same numbers.
+    const Attributes attributes = same ? known.attributes : Attributes{{"value", value}};
+    const Node made = append(primitive(Op::constant), {}, attributes, type, where, block);
+    known = {type, bits, made.index(), generation_, attributes};
     return made;
 }
 

@@ -94,7 +94,8 @@ private:
         Type type;
         std::uint64_t bits = 0;
         Index index = 0;
-        std::uint32_t generation = 0;
+        std::uint32_t generation = 0;  ///< 0: none
+        Attributes attributes;
     };
 
     /// Unique in the process: a node of a destroyed tape never passes for one of a new tape at the same address.
