@@ -1,4 +1,5 @@
 // Compiled training: the same bits as recording every step anew, and the model's control flow is followed.
+#include <gradtape/compile.hpp>
 #include <gradtape/nn/nn.hpp>
 
 #include "support/tensors.hpp"
@@ -111,6 +112,29 @@ TEST_CASE("compiled and plain training end with the same bits") {
 TEST_CASE("compiled training follows the model's control flow") {
     // each of the three, either way
     same_either_way(&branching, 6);
+}
+
+TEST_CASE("a compiled step refuses a model that decides by a tensor's elements; plain, it may") {
+    const auto deciding = [](Net& net, Node x, Node y) {
+        const nn::Outcome outcome = log_loss(net, x, y);
+        return nn::Outcome(outcome.loss.value().item() < 0.5 ? 0.5 * outcome.loss : outcome.loss, outcome.scores);
+    };
+    const nn::Dataset data = points(23);
+    Net net, other;
+    CHECK_THROWS_WITH_AS(nn::fit(net, deciding, data, options(false)), doctest::Contains("nn_replay.cpp"), TapeError);
+    CHECK(nn::fit(other, deciding, data, options(true)).epochs.size() == 16);
+}
+
+TEST_CASE("losses check what they are given when a function is recorded") {
+    auto loss = compile([](std::span<const Node> v) {
+        return std::vector<Node>{nn::log_loss(v[0], v[1], Labels::plus_minus_one)};
+    });
+    const Tensor z = make({1, 2});
+    const double a = loss({z, make({1, -1})})[0].item(), b = loss({z, make({-1, 1})})[0].item();
+    CHECK(a == doctest::Approx((std::log1p(std::exp(-1)) + std::log1p(std::exp(2))) / 2));
+    CHECK(b == doctest::Approx((std::log1p(std::exp(1)) + std::log1p(std::exp(-2))) / 2));
+    CHECK(loss.recordings() == 1);
+    CHECK_THROWS_AS(loss({make({1}), make({0.5})}), ValueError);
 }
 
 TEST_CASE("a replay whose guard fails lets go of the batch") {

@@ -120,6 +120,27 @@ TEST_CASE("replay: the last partial batch works") {
     CHECK(step.recordings() == 2);
 }
 
+TEST_CASE("replay: a function that reads a tensor is refused, at the line that reads it; peek may") {
+    auto frozen = compile([](std::span<const Node> x) {
+        if (x[0].value().item() > 0) return std::vector<Node>{x[0] * 2};
+        return std::vector<Node>{x[0] * -1};
+    });
+    CHECK_THROWS_WITH_AS(frozen({Tensor(1.0)}), doctest::Contains("replay_function.cpp"), TapeError);
+    CHECK(frozen.recordings() == 0);
+    auto inner = compile([](std::span<const Node> x) {
+        const auto [y, slopes] = value_and_grad([](auto v) { return v[0] * v[0] * v[0]; }, {x[0].value()});
+        return std::vector<Node>{x[0] * slopes[0].item()};
+    });
+    CHECK_THROWS_AS(inner({Tensor(2.0)}), TapeError);
+    double seen = 0;
+    auto watched = compile([&](std::span<const Node> x) {
+        seen += peek(x[0]).item();
+        return std::vector<Node>{x[0] * 2};
+    });
+    for (double x : {3.0, 4.0}) CHECK(watched({Tensor(x)})[0].item() == 2 * x);
+    CHECK(seen == 3);  // while recording only
+}
+
 TEST_CASE("replay: results of a function stay when it is called again") {
     auto f = compile([](std::span<const Node> x) { return std::vector<Node>{x[0] * 2, x[0]}; });
     const auto one = f({make({1, 2})}), two = f({make({3, 4})});

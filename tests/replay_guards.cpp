@@ -145,11 +145,26 @@ TEST_CASE("replay: values that are read without guards may change") {
     const Node x = tape.input(Tensor(3.0));
     (void)x.item();
     tape.guard_reads(true);
-    (void)x.value().item();  // a tensor's elements are not guarded
+    (void)peek(x).item();
     Replay replay(compile(tape, {x + 1}));
     replay.set_input(0, Tensor(4.0));
     replay.run();
     CHECK(replay.output(0).item() == 5);
+}
+
+TEST_CASE("replay: a tensor, for which no guard stands, is not read where reads are guarded") {
+    Tape tape;
+    const Node x = tape.input(make({1, 2})), y = x * 2, c = tape.constant(make({3, 4})), n = tape.full({2}, 5);
+    tape.guard_reads(true);
+    const std::size_t size = tape.size();
+    CHECK_THROWS_WITH_AS((void)x.value(), doctest::Contains("replay_guards.cpp"), TapeError);
+    CHECK_THROWS_WITH_AS((void)y.value(), doctest::Contains("peek()"), TapeError);
+    CHECK(values(c.value()) == std::vector<double>{3, 4});
+    CHECK(values(n.value()) == std::vector<double>{5, 5});
+    CHECK(values(peek(y)) == std::vector<double>{2, 4});
+    CHECK(tape.size() == size);
+    tape.guard_reads(false);
+    CHECK(values(y.value()) == std::vector<double>{2, 4});
 }
 
 TEST_CASE("replay: guards on constants hold, whatever is folded") {

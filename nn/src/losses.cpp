@@ -55,12 +55,12 @@ struct Call {
             refuse_value(std::string("labels of Labels::") + to_string(convention) +
                              "; need Labels::zero_one or Labels::plus_minus_one",
                          labels);
-        check_labels(labels.value(), convention, name, where);
+        check_labels(peek(labels, where), convention, name, where);
     }
 };
 
 void check_probabilities(const Call& call, Node probabilities) {
-    with_elements(probabilities.value(), [&](auto values) {
+    with_elements(peek(probabilities, call.where), [&](auto values) {
         for (std::size_t i = 0; i < values.size(); ++i)
             if (const double p = double(values[i]); p < 0 || p > 1)
                 call.refuse_value("element " + std::to_string(i) + ": probability " + number(p) +
@@ -70,7 +70,7 @@ void check_probabilities(const Call& call, Node probabilities) {
 }
 
 void check_classes(const Call& call, Node targets, std::int64_t classes) {
-    const Tensor value = targets.value();
+    const Tensor value = peek(targets, call.where);
     const auto labels = value.data<std::int64_t>();
     for (std::size_t row = 0; row < labels.size(); ++row)
         if (labels[row] < 0 || labels[row] >= classes)
@@ -80,7 +80,7 @@ void check_classes(const Call& call, Node targets, std::int64_t classes) {
 }
 
 void check_distributions(const Call& call, Node targets) {
-    with_elements(targets.value(), [&](auto values) {
+    with_elements(peek(targets, call.where), [&](auto values) {
         const auto classes = std::size_t(targets.shape()[1]);
         const double tolerance = targets.dtype() == DType::float32 ? 1e-5 : 1e-10;
         for (std::size_t row = 0; row * classes < values.size(); ++row) {

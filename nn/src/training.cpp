@@ -111,6 +111,7 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
     tape_.guard_reads(!plain);
     const Recording recording(tape_);
     const Outcome outcome = record(tape_, batch.inputs, batch.labels, "step", where);
+    tape_.guard_reads(false);
     const Evaluation result = read(outcome, batch.labels, batch.convention, where);
     if (!std::isfinite(result.loss))
         refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
@@ -135,6 +136,7 @@ Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, La
     forward_tape_.guard_reads(!plain);
     const Recording recording(forward_tape_);
     const Outcome outcome = record(forward_tape_, inputs, labels, "evaluate", where);
+    forward_tape_.guard_reads(false);
     if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
     return read(outcome, labels, convention, where);
 }

@@ -22,8 +22,9 @@ public:
     DType dtype() const;
     Shape shape() const;
     Type type() const;
-    /// The value, computed already (TapeError on an abstract tape). Shares the tape's memory without a copy, and stays valid when the tape is gone.
-    Tensor value() const;
+    /// The value, computed already. Shares the tape's memory without a copy, and stays valid when the tape is gone.
+    /// TapeError on an abstract tape, and while the tape guards reads, except for a constant.
+    Tensor value(Where where = Where::here()) const;
     /// The value of a node with one element, as double. ShapeError otherwise.
     double item(Where where = Where::here()) const;
 
@@ -71,8 +72,8 @@ public:
     Node full(const Shape& shape, double value, DType dtype = DType::float64, Where where = Where::here());
 
     /// While on, each number that `Node::item` gives is guarded: a replay of the recording refuses to run where it
-    /// would be another. Tensors from `Node::value` are not: what C++ code decides by their elements is not seen.
-    /// Off at first, and unchanged by `clear`.
+    /// would be another. `Node::value` is refused: no guard stands for a tensor, and what C++ code does with its elements
+    /// would not be seen. `peek` gives it, for printing and checks. Off at first, and unchanged by `clear`.
     void guard_reads(bool on) noexcept;
 
     /// Number of instructions recorded so far.
@@ -91,6 +92,9 @@ private:
 
 /// Records a parameter leaf on the tape that `x` is on: how a layer puts its weights beside its input.
 Node sibling_parameter(Node x, const Tensor& value, Where where = Where::here());
+/// The value of `x` while its tape guards reads too: to be printed or checked. What is recorded must not depend on it, for
+/// a replay would not see it. TapeError on an abstract tape.
+Tensor peek(Node x, Where where = Where::here());
 /// Records a constant on the tape that `x` is on.
 Node sibling_constant(Node x, const Tensor& value, Where where = Where::here());
 /// A constant of x's shape and dtype with every element `value`, on x's tape.

@@ -48,8 +48,8 @@ auto as_xtensor(const Tensor& tensor) {
     return xt::adapt_smart_ptr(elements.data(), shape, std::shared_ptr<const void>(tensor.owner()));
 }
 template <class T>
-auto as_xtensor(const Node& node) {
-    return as_xtensor<T>(node.value());
+auto as_xtensor(const Node& node, Where where = Where::here()) {
+    return as_xtensor<T>(node.value(where));
 }
 
 }  // namespace gradtape

@@ -206,6 +206,14 @@ double Recorder::read(Index index, Where where) {
     return found;
 }
 
+void Recorder::check_unguarded(Index index, Where where) const {
+    if (guards_ && !is_constant(index)) [[unlikely]]
+        throw TapeError("node %" + std::to_string(index) + " is read as a tensor while its tape guards reads: a replay would "
+                        "not see what becomes of it; read numbers by item(), which is guarded, look at it by peek(), or "
+                        "call guard_reads(false) once all is recorded",
+                        {"value", {instructions_[index].type.shape}, {}, where});
+}
+
 const Tensor* Recorder::leaf_value(Index index) const noexcept {
     const std::int32_t owner = values_[index].owner;
     if (!instructions_[index].primitive->leaf || owner >= 0) return nullptr;

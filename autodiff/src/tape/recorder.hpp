@@ -63,6 +63,8 @@ public:
 
     /// While on, every number read by Node::item is guarded: replay will check that it is still the same.
     void guard_reads(bool on) noexcept { guards_ = on; }
+    /// TapeError where reads are guarded and the value is no constant: no guard stands for a tensor.
+    void check_unguarded(Index index, Where where) const;
     /// The element of a node with one element, for control flow.
     double read(Index index, Where where);
 

@@ -85,8 +85,9 @@ struct History {
 /// a Node or an Outcome; `model.visit(visitor)` shows the parameters.
 ///
 /// A batch of shapes met before replays the compiled recording of its first step: the same bits, without running the
-/// model's C++ code again. What that code reads by Node::item is guarded; a model that looks at anything else (a
-/// counter of its own, a flag, a tensor that it records as a constant and that changes) must be trained with `plain` set.
+/// model's C++ code again. What that code reads by Node::item is guarded, and Node::value is refused (there is
+/// `peek`); a model that looks at anything else (a counter of its own, a flag, a tensor that it records as a constant and
+/// that changes) must be trained with `plain` set.
 class Trainer {
 public:
     Sgd optimizer;
