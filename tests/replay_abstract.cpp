@@ -99,11 +99,13 @@ TEST_CASE("replay: memory of a batch that no machine holds is known before anyth
     CHECK(huge.compiled().peak_bytes() > std::size_t(64) * 4 << 32);  // x alone
 }
 
-TEST_CASE("replay: compiling for several threads computes nothing large") {
+TEST_CASE("replay: compiling computes and allocates nothing large") {
     Tape tape(gradtape::Recording::abstract);
     const std::int64_t n = std::int64_t(1) << 20;
     const Node x = tape.input(Type{DType::float32, {n, n}});
     CHECK(compile(tape, {sum(matmul(x, x))}, {}, {.threads = 2}).peak_bytes() > std::size_t(4) << 40);
+    const Node ones = tape.full({n, n}, 1, DType::float32);
+    CHECK(compile(tape, {sum(ones * 3), sum(matmul(x, ones))}).peak_bytes() > std::size_t(16) << 40);
 }
 
 TEST_CASE("replay: an abstract recording takes shapes up to a size that can be counted on") {

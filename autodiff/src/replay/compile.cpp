@@ -37,7 +37,7 @@ std::string fused_of(const Plan& plan) {
 
 std::string report_of(const Plan& plan) {
     std::size_t captured = 0;
-    for (const Tensor& constant : plan.constants) captured += constant.bytes();
+    for (const Buffer& buffer : plan.buffers) captured += buffer.home == Home::constant ? buffer.bytes : 0;
     return fused_of(plan) + "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
            (plan.joined ? " (with " + std::to_string(plan.joined) + " operations along), " : ", ") +
            std::to_string(plan.copies.size()) + " copies, " + std::to_string(plan.guards.size()) + " guards\n" +

@@ -83,15 +83,33 @@ double number(DType dtype, const void* element) {
     }
 }
 
+Tensor written_out(const std::variant<Tensor, RepeatedNumber>& constant) {
+    if (const Tensor* tensor = std::get_if<Tensor>(&constant)) return *tensor;
+    const RepeatedNumber& number = std::get<RepeatedNumber>(constant);
+    return Tensor::full(number.type.shape, number.value, number.type.dtype);
+}
+
+void do_deferred(const Plan& plan) {
+    Deferred& its = *plan.deferred;
+    std::call_once(its.done, [&] {
+        its.constants.clear();  // of an attempt that ran out of memory
+        its.ways.clear();
+        for (const auto& constant : plan.constants) its.constants.push_back(written_out(constant));
+        if (plan.threads > 1)
+            for (const Call& call : plan.calls) its.ways.push_back(way_of_sharing(call));
+    });
+}
+
 }  // namespace
 
 Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_plan)) {
+    do_deferred(*plan);
     arena_ = make_arena(plan->arena_bytes);
     at_.resize(plan->buffers.size());
     for (BufferId b = 0; b < plan->buffers.size(); ++b) {
         const Buffer& buffer = plan->buffers[b];
         if (buffer.home == Home::arena) point(b, arena_.get() + buffer.place);
-        if (buffer.home == Home::constant) point(b, plan->constants[buffer.place].raw());
+        if (buffer.home == Home::constant) point(b, plan->deferred->constants[buffer.place].raw());
     }
     for (std::size_t i = 0; i < plan->input_types.size(); ++i) {
         inputs.push_back(plan->inputs.empty() ? unset(plan->input_types[i]) : plan->inputs[i]);
@@ -117,10 +135,7 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
     for (const Call& call : plan->calls) settle(call);
     for (const Group& group : plan->groups)
         if (group.first != Group::npos) settle(group);
-    if (plan->threads > 1) {
-        try_ways(*plan);
-        team_ = std::make_unique<Team>(plan->threads);
-    }
+    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads);
 }
 
 void Execution::point(BufferId buffer, const void* data) {
@@ -300,7 +315,7 @@ void Execution::run_call(std::uint32_t number) {
     const Call& call = plan->calls[number];
     if (const auto run = call.prepared.run) {
         const std::int64_t parts = call.prepared.parts;
-        const std::optional<std::int64_t> way = team_ ? plan->ways->of_call[number] : std::nullopt;
+        const std::optional<std::int64_t> way = team_ ? plan->deferred->ways[number] : std::nullopt;
         if (!way) return run(call.prepared.facts, &operands_[call.first], at_[call.result], {0, parts});
         return team_->share(std::size_t(parts), [&](std::size_t, std::size_t k) {
             const std::int64_t part = std::int64_t(k);

@@ -8,6 +8,7 @@
 
 #include <mutex>
 #include <optional>
+#include <variant>
 
 namespace gradtape::detail {
 
@@ -115,11 +116,20 @@ struct Result {
     BufferId buffer;
 };
 
-/// How each call is cut into parts that are shared out among threads; not at all where these would have other bits than the
-/// whole. Tried when the first of the plan's executions is made: compiling computes nothing large.
-struct Ways {
-    std::once_flag tried;
-    std::vector<std::optional<std::int64_t>> of_call;
+/// A number that is repeated in a constant.
+struct RepeatedNumber {
+    Type type;
+    double value;
+};
+
+/// What may be large, and is done for all executions of a plan when the first of them is made: compiling neither computes
+/// nor allocates it.
+struct Deferred {
+    std::once_flag done;
+    std::vector<Tensor> constants;
+    /// How each call is cut into parts that are shared out among threads; not at all where these would have other bits
+    /// than the whole. Empty for one thread.
+    std::vector<std::optional<std::int64_t>> ways;
 };
 
 struct Plan {
@@ -130,7 +140,7 @@ struct Plan {
     std::vector<Call> calls;
     std::vector<Copy> copies;
     std::vector<Guard> guards;
-    std::vector<Tensor> constants;
+    std::vector<std::variant<Tensor, RepeatedNumber>> constants;
     std::vector<Type> input_types, parameter_types;
     std::vector<Index> parameter_leaves;  ///< on the recording's tape
     std::uint32_t recording = 0;          ///< which recording that is; 0: none
@@ -143,7 +153,7 @@ struct Plan {
     std::size_t joined = 0;         ///< instructions that another one's kernel does along
     std::size_t call_operands = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
-    std::shared_ptr<Ways> ways = std::make_shared<Ways>();
+    std::shared_ptr<Deferred> deferred = std::make_shared<Deferred>();
     std::size_t slot_bytes = 0;
     std::size_t settled_ops = 0;  ///< operations of groups of a single block
     bool debug = false;

@@ -22,6 +22,8 @@ Tensor scrambled(const Type& type, std::uint64_t& state) {
     return tensor;
 }
 
+}  // namespace
+
 std::optional<std::int64_t> way_of_sharing(const Call& call) {
     const Prepared& prepared = call.prepared;
     if (prepared.parts < 2) return {};
@@ -40,16 +42,6 @@ std::optional<std::int64_t> way_of_sharing(const Call& call) {
         if (std::memcmp(whole.raw(), cut.raw(), whole.bytes()) == 0) return way;
     }
     return {};
-}
-
-}  // namespace
-
-void try_ways(const Plan& plan) {
-    Ways& ways = *plan.ways;
-    std::call_once(ways.tried, [&] {
-        ways.of_call.clear();  // of a try that ran out of memory
-        for (const Call& call : plan.calls) ways.of_call.push_back(way_of_sharing(call));
-    });
 }
 
 }  // namespace gradtape::detail

@@ -52,11 +52,16 @@ BufferId ValuePlan::add_constant(const Tensor& value) {
     return add_buffer(Home::constant, plan_.constants.size() - 1, value.bytes());
 }
 
+BufferId ValuePlan::add_number(const Type& type, double value) {
+    plan_.constants.push_back(RepeatedNumber{type, value});
+    return add_buffer(Home::constant, plan_.constants.size() - 1, std::size_t(type.shape.elements()) * size_of(type.dtype));
+}
+
 BufferId ValuePlan::block_of(Index r) {
     auto [it, fresh] = blocks_.try_emplace(r, no_buffer);
     if (fresh) {
         const DType dtype = at(r).type.dtype;
-        it->second = add_constant(Tensor::full({std::int64_t(tile_bytes / size_of(dtype))}, *repeated_number(at(r)), dtype));
+        it->second = add_number({dtype, {std::int64_t(tile_bytes / size_of(dtype))}}, *repeated_number(at(r)));
     }
     return it->second;
 }
@@ -64,7 +69,7 @@ BufferId ValuePlan::block_of(Index r) {
 BufferId ValuePlan::whole(Index r) {
     if (buffer_[r] != no_buffer) return buffer_[r];
     if (const double* number = repeated_number(at(r)))
-        buffer_[r] = add_constant(Tensor::full(at(r).type.shape, *number, at(r).type.dtype));
+        buffer_[r] = add_number(at(r).type, *number);
     else if (const auto constant = constant_at_.find(r); constant != constant_at_.end())
         buffer_[r] = add_constant(*constant->second);
     else
