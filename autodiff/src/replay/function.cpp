@@ -65,7 +65,7 @@ struct CompiledFunction::State {
     /// Tries the recordings of these types, the latest used first; where all their guards fail, records anew.
     std::vector<Tensor> call(std::span<const Tensor> inputs) {
         const std::vector<Type> types = types_of(inputs);
-        std::string why = unknown_types();
+        std::string failed;
         for (std::size_t k = recent.size(); k-- > 0;) {
             if (recent[k].types != types) continue;
             try {
@@ -73,10 +73,10 @@ struct CompiledFunction::State {
                 std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
                 return outputs;
             } catch (const GuardFailed& failure) {
-                why = failure.what();
+                failed = failure.what();
             }
         }
-        return run(record(inputs, why), inputs);
+        return run(record(inputs, failed.empty() ? unknown_types() : failed), inputs);
     }
 
     static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs) {
