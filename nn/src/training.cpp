@@ -33,7 +33,6 @@ Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const T
     return result;
 }
 
-// By value(), not item(): the trainer's own look at the loss is no control flow of the model's, and is not guarded.
 Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
     return read(outcome.loss.value(), outcome.scores ? std::optional(outcome.scores.value()) : std::nullopt, labels,
                 convention, where);
@@ -65,7 +64,9 @@ Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, 
                              " differ in samples; need as many rows of each",
                          {asked_by, {inputs.shape(), labels.shape()}, 0, where});
     const Node x = tape.input(inputs, where), y = tape.input(labels, where);
+    tape.guard_reads(!plain);  // of the model's code: what the trainer reads after it is no control flow of the model's
     const Outcome outcome = record_(x, y);
+    tape.guard_reads(false);
     if (!outcome.loss || !outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
         throw ShapeError(
             "the loss function returned " +
@@ -108,10 +109,8 @@ Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) 
 }
 
 Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where where) {
-    tape_.guard_reads(!plain);
     const Recording recording(tape_);
     const Outcome outcome = record(tape_, batch.inputs, batch.labels, "step", where);
-    tape_.guard_reads(false);
     const Evaluation result = read(outcome, batch.labels, batch.convention, where);
     if (!std::isfinite(result.loss))
         refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
@@ -133,10 +132,8 @@ Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, La
         if (const auto replayed = evaluations_->run(inputs, labels, look_up()))
             return read(replayed->loss, replayed->scores, labels, convention, where);
     }
-    forward_tape_.guard_reads(!plain);
     const Recording recording(forward_tape_);
     const Outcome outcome = record(forward_tape_, inputs, labels, "evaluate", where);
-    forward_tape_.guard_reads(false);
     if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
     return read(outcome, labels, convention, where);
 }
