@@ -83,7 +83,7 @@ double number(DType dtype, const void* element) {
     }
 }
 
-Tensor written_out(const std::variant<Tensor, RepeatedNumber>& constant) {
+Tensor written_out(const Constant& constant) {
     if (const Tensor* tensor = std::get_if<Tensor>(&constant)) return *tensor;
     const RepeatedNumber& number = std::get<RepeatedNumber>(constant);
     return Tensor::full(number.type.shape, number.value, number.type.dtype);
@@ -94,7 +94,7 @@ void do_deferred(const Plan& plan) {
     std::call_once(its.done, [&] {
         its.constants.clear();  // of an attempt that ran out of memory
         its.ways.clear();
-        for (const auto& constant : plan.constants) its.constants.push_back(written_out(constant));
+        for (const Constant& constant : plan.constants) its.constants.push_back(written_out(constant));
         if (plan.threads > 1)
             for (const Call& call : plan.calls) its.ways.push_back(way_of_sharing(call));
     });

@@ -116,11 +116,12 @@ struct Result {
     BufferId buffer;
 };
 
-/// A number that is repeated in a constant.
+/// A constant of one number in every element.
 struct RepeatedNumber {
     Type type;
     double value;
 };
+using Constant = std::variant<Tensor, RepeatedNumber>;
 
 /// What may be large, and is done for all executions of a plan when the first of them is made: compiling neither computes
 /// nor allocates it.
@@ -140,7 +141,7 @@ struct Plan {
     std::vector<Call> calls;
     std::vector<Copy> copies;
     std::vector<Guard> guards;
-    std::vector<std::variant<Tensor, RepeatedNumber>> constants;
+    std::vector<Constant> constants;
     std::vector<Type> input_types, parameter_types;
     std::vector<Index> parameter_leaves;  ///< on the recording's tape
     std::uint32_t recording = 0;          ///< which recording that is; 0: none

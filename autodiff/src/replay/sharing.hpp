@@ -3,6 +3,8 @@
 
 #include "plan.hpp"
 
+#include <optional>
+
 namespace gradtape::detail {
 
 /// The first way of cutting a prepared call whose parts give the bits of the call as a whole, or nothing. Ours are made

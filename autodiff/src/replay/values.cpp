@@ -47,13 +47,8 @@ void ValuePlan::add_leaves() {
     for (std::size_t k = 0; k < body_.parameters.size(); ++k) parameter_of_[body_.parameters[k]] = std::uint32_t(k);
 }
 
-BufferId ValuePlan::add_constant(const Tensor& value) {
-    plan_.constants.push_back(value);
-    return add_buffer(Home::constant, plan_.constants.size() - 1, value.bytes());
-}
-
-BufferId ValuePlan::add_number(const Type& type, double value) {
-    plan_.constants.push_back(RepeatedNumber{type, value});
+BufferId ValuePlan::add_constant(Constant constant, const Type& type) {
+    plan_.constants.push_back(std::move(constant));
     return add_buffer(Home::constant, plan_.constants.size() - 1, std::size_t(type.shape.elements()) * size_of(type.dtype));
 }
 
@@ -61,7 +56,8 @@ BufferId ValuePlan::block_of(Index r) {
     auto [it, fresh] = blocks_.try_emplace(r, no_buffer);
     if (fresh) {
         const DType dtype = at(r).type.dtype;
-        it->second = add_number({dtype, {std::int64_t(tile_bytes / size_of(dtype))}}, *repeated_number(at(r)));
+        const Type block{dtype, {std::int64_t(tile_bytes / size_of(dtype))}};
+        it->second = add_constant(RepeatedNumber{block, *repeated_number(at(r))}, block);
     }
     return it->second;
 }
@@ -69,9 +65,9 @@ BufferId ValuePlan::block_of(Index r) {
 BufferId ValuePlan::whole(Index r) {
     if (buffer_[r] != no_buffer) return buffer_[r];
     if (const double* number = repeated_number(at(r)))
-        buffer_[r] = add_number(at(r).type, *number);
+        buffer_[r] = add_constant(RepeatedNumber{at(r).type, *number}, at(r).type);
     else if (const auto constant = constant_at_.find(r); constant != constant_at_.end())
-        buffer_[r] = add_constant(*constant->second);
+        buffer_[r] = add_constant(*constant->second, at(r).type);
     else
         throw Error("value %" + std::to_string(r) + " has no buffer", {"compile", {}, {}, at(r).where});
     return buffer_[r];

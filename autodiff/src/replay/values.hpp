@@ -48,8 +48,7 @@ private:
     bool is_leaf(Index r) const { return at(r).primitive->leaf; }
     std::size_t bytes_of(Index r) const { return padded_bytes(at(r).type); }
     BufferId add_buffer(Home home, std::size_t place, std::size_t bytes);
-    BufferId add_constant(const Tensor& value);
-    BufferId add_number(const Type& type, double value);
+    BufferId add_constant(Constant constant, const Type& type);
     void add_leaves();
     void find_uses();
     bool reads_next(const Unit& unit, std::size_t m) const;
