@@ -10,10 +10,15 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cfenv>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 
 #include <unistd.h>
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
 
 namespace gradtape::test {
 namespace {
@@ -121,19 +126,69 @@ TEST_CASE("serialise: without leaf values, a replay must be given all") {
     CHECK(same_bits(replay.parameter(0), whole.parameter(0)));
 }
 
-TEST_CASE("serialise: numbers in attributes keep every bit") {
-    const std::uint64_t nans[] = {0x7FF8000000000000, 0xFFF8000000000000, 0x7FF0000000000001, 0xFFFFFFFFFFFFFFFF, 0x7FF8DEADBEEF0001};
-    std::vector<double> values = {0.0, -0.0, 1.0 / 3, 5e-324, -5e-324, 1.7976931348623157e308, inf, -inf, 1e22, 1e-7, 123456789};
-    for (std::uint64_t bits : nans) values.push_back(std::bit_cast<double>(bits));
-    Random random(1);
+/// Numbers whose text is long, short, an edge or none.
+std::vector<double> awkward_numbers() {
+    std::vector<double> values = {0.0, -0.0, 1.0 / 3, 0.1, 5e-324, -5e-324, 1e-310, 2.2250738585072009e-308,
+                                  2.2250738585072014e-308, 1.7976931348623157e308, inf, -inf, 1e22, 1e23, 1e-7, 123456789.123};
+    for (std::uint64_t bits : {0x7FF8000000000000u, 0xFFF8000000000000u, 0x7FF0000000000001u, ~0ul, 0x7FF8DEADBEEF0001u})
+        values.push_back(std::bit_cast<double>(bits));
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 200; ++i) values.push_back(std::bit_cast<double>(random()));
+    return values;
+}
+
+/// Another rounding mode for a while, and with `flush` subnormal numbers taken and given as 0 where the processor can.
+class Environment {
+public:
+    Environment(int mode, bool flush) {
+        std::fegetenv(&before_);
+        std::fesetround(mode);
+#ifdef __SSE2__
+        if (flush) _mm_setcsr(_mm_getcsr() | 0x8040u);
+#endif
+        (void)flush;
+    }
+    ~Environment() { std::fesetenv(&before_); }
+    Environment(const Environment&) = delete;
+
+private:
+    std::fenv_t before_;
+};
+
+bool flushes() {
+    const volatile double smallest = 5e-324;
+    return smallest * 1.0 == 0;
+}
+
+TEST_CASE("serialise: numbers keep every bit, in every rounding mode and where subnormal numbers are flushed") {
+    const std::vector<double> numbers = awkward_numbers();
     Tape tape;
-    for (double v : values) tape.full({2}, v);
+    for (double v : numbers) tape.full({2}, v);
+    const Tensor tensor = Tensor::from<double>(numbers, {std::int64_t(numbers.size())});
+    tape.constant(tensor);
     const Program program(tape, {});
-    CHECK(round_trip(program) == "");
-    const Program loaded = from_bytes(to_bytes(program));
-    for (std::size_t i = 0; i < values.size(); ++i)
-        CHECK(std::bit_cast<std::uint64_t>(loaded.body().instructions[i].attributes.get<double>("value")) ==
-              std::bit_cast<std::uint64_t>(values[i]));
+    const std::string bytes = to_bytes(program), text = to_text(program), elements = to_string(tensor);
+    for (const int mode : {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO})
+        for (const bool flush : {false, true}) {
+            std::string written, complaint, text_now, elements_now;
+            bool kept = false;
+            {
+                const Environment environment(mode, flush);
+                const bool flushed = flushes();
+                written = to_bytes(program);
+                complaint = difference(program, from_bytes(bytes));
+                text_now = to_text(program);
+                elements_now = to_string(tensor);
+                kept = std::fegetround() == mode && flushes() == flushed;
+            }
+            CAPTURE(mode);
+            CAPTURE(flush);
+            CHECK(kept);
+            CHECK(written == bytes);
+            CHECK(complaint == "");
+            CHECK(text_now == text);
+            CHECK(elements_now == elements);
+        }
 }
 
 TEST_CASE("serialise: tensors of every dtype, empty ones, and all bits of NaN") {

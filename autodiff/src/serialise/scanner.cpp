@@ -2,6 +2,7 @@
 #include "scanner.hpp"
 
 #include "../ir/print.hpp"
+#include "../support/number.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -107,13 +108,11 @@ double Scanner::number() {
         return value;
     }
     const std::string_view text = word();
-    double value = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (read.ec == std::errc::result_out_of_range) fail("number " + quoted(text) + " is out of range", start);
-    if (read.ec != std::errc() || read.ptr != text.data() + text.size()) fail(quoted(text) + " is no number", start);
-    const std::string written = value_text(value, NanText::bits);
+    const std::optional<double> value = read_number(text);
+    if (!value) fail(quoted(text) + " is no number, or out of range", start);
+    const std::string written = value_text(*value, NanText::bits);
     if (text != written) fail("number " + quoted(text) + " is written " + written, start);
-    return value;
+    return *value;
 }
 
 DType Scanner::dtype() {
