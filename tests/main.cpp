@@ -2,8 +2,11 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <iostream>
 
 namespace {
 
@@ -14,7 +17,9 @@ struct Totals : doctest::IReporter {
         const char* path = std::getenv("GRADTAPE_TOTALS");
         if (!path) return;
         const auto failed = stats.numTestCasesFailed;
-        std::ofstream(path, std::ios::app) << stats.numTestCasesPassingFilters - failed << ' ' << failed << '\n';
+        std::ofstream totals(path, std::ios::app);
+        totals << stats.numTestCasesPassingFilters - failed << ' ' << failed << std::endl;
+        if (!totals) std::cerr << "cannot write " << path << ": " << std::strerror(errno) << std::endl, std::_Exit(1);
     }
 
     void report_query(const doctest::QueryData&) override {}
