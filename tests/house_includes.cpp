@@ -49,7 +49,7 @@ const std::map<std::string, Rule> rules = {
     // folding records on a scratch tape, so that constants are computed as everything else is
     {"passes", {{"support", "ir", "execute", "tape"}, any_header, {}, {"autodiff/src/primitives/catalogue.hpp"}}},
     // files are flushed and renamed by the system's own calls
-    {"serialise", {{"support", "ir"}, any_header, {"fcntl.h", "unistd.h"}, {"autodiff/src/primitives/catalogue.hpp"}}},
+    {"serialise", {{"support", "ir"}, any_header, {"fcntl.h", "sys", "unistd.h"}, {"autodiff/src/primitives/catalogue.hpp"}}},
     {"replay", {{"support", "ir", "execute", "tape", "passes", "kernels"}, any_header, {}, {"autodiff/src/primitives/catalogue.hpp"}}},
 };
 

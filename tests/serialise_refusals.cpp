@@ -45,7 +45,7 @@ std::string check(const Break& b, bool seal = true) {
         from_bytes(seal ? sealed(bytes) : bytes);
     } catch (const FormatError& error) {
         const std::string what = error.what();
-        const std::string place = "[load] line " + std::to_string(b.line) + ", column " + std::to_string(b.column) + ": ";
+        const std::string place = "[from_bytes] line " + std::to_string(b.line) + ", column " + std::to_string(b.column) + ": ";
         const bool right = what.rfind(place, 0) == 0 && what.find(b.message) != what.npos && error.line() == b.line &&
                            error.column() == b.column;
         return right ? "" : what;
@@ -151,14 +151,15 @@ TEST_CASE("refusals: results, updates, data") {
     };
     for (const Break& b : breaks) CHECK_MESSAGE(check(b) == "", b.from << " -> " << b.to << ": " << check(b));
     std::string bytes = good();
-    CHECK_THROWS_WITH_AS(from_bytes(bytes + "x"), "[load] line 17, column 76: 1 bytes too many", FormatError);
-    CHECK_THROWS_WITH_AS(from_bytes(bytes.substr(0, bytes.size() - 2)), "[load] line 17, column 74: 2 bytes are missing at the end",
-                         FormatError);
+    CHECK_THROWS_WITH_AS(from_bytes(bytes + "x"), doctest::Contains("[from_bytes] line 17, column 76: 1 bytes too many (ser"), FormatError);
+    CHECK_THROWS_WITH_AS(from_bytes(bytes.substr(0, bytes.size() - 2)),
+                         doctest::Contains("[from_bytes] line 17, column 74: 2 bytes are missing at the end ("), FormatError);
     bytes.back() ^= 1;
-    CHECK_THROWS_WITH_AS(from_bytes(bytes), "[load] line 16, column 9: the checksum is wrong: the file is damaged", FormatError);
+    CHECK_THROWS_WITH_AS(from_bytes(bytes), doctest::Contains("[from_bytes] line 16, column 9: the checksum is wrong: the file is damaged ("), FormatError);
     bytes = good();
     bytes[bytes.size() - 75] = 2;
-    CHECK_THROWS_WITH_AS(from_bytes(sealed(bytes)), "[load] line 17, column 1: a boolean is neither 0 nor 1", FormatError);
+    CHECK_THROWS_WITH_AS(from_bytes(sealed(bytes)), doctest::Contains("[from_bytes] line 17, column 1: a boolean is neither 0 nor 1 ("),
+                         FormatError);
     CHECK_THROWS_WITH_AS(from_bytes(""), doctest::Contains("this is no program file"), FormatError);
     CHECK(check({"data 75 ", "data 75 \t", 16, 9, "expected 16 hexadecimal digits"}, false) == "");
 }

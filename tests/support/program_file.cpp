@@ -1,8 +1,13 @@
 #include "program_file.hpp"
 
+#include <gradtape/ops.hpp>
+#include <gradtape/transforms.hpp>
+
 #include "serialise/format.hpp"
 
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 
 namespace gradtape::test {
 namespace {
@@ -24,6 +29,27 @@ void append(std::string& bytes, const Tensor& tensor) {
 }
 
 }  // namespace
+
+Folder::Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "gradtape-XXXXXX").string();
+    path = mkdtemp(name.data());
+}
+
+Folder::~Folder() { std::filesystem::remove_all(path); }
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Program training_step(Tape& tape) {
+    const Node x = tape.input(Tensor{{1, 2, 3}, {4, 5, 6}}), w = tape.parameter(Tensor{0.1, -0.0, 0.3});
+    const Node rate = tape.parameter(Tensor(0.01)), target = tape.constant(Tensor{1, -2});
+    const Node loss = mean(square(matmul(x, w) - target));
+    tape.guard_reads(true);
+    (void)rate.item();
+    return Program(tape, {loss}, {{w, w - rate * grad(loss, w)}});
+}
 
 Program program_of(const Program::Body& body) { return Program(std::make_unique<Program::Body>(body)); }
 

@@ -8,6 +8,19 @@
 
 namespace gradtape::test {
 
+/// A folder that is gone afterwards.
+struct Folder {
+    Folder();
+    ~Folder();
+    Folder(const Folder&) = delete;
+    std::filesystem::path path;
+};
+
+std::string read_file(const std::filesystem::path& path);
+
+/// A training step: an input, a constant tensor, a parameter that is updated, a guard.
+Program training_step(Tape& tape);
+
 /// The program of a body.
 Program program_of(const Program::Body& body);
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 
 namespace gradtape {
 
@@ -14,12 +15,25 @@ struct Primitive;
 /// behind the text is said to be on the line after it.
 class FormatError : public Error {
 public:
-    FormatError(const std::string& problem, const std::string& source, std::size_t line, std::size_t column);
+    FormatError(const std::string& problem, std::size_t line, std::size_t column, ErrorFacts facts);
     std::size_t line() const noexcept { return line_; }
     std::size_t column() const noexcept { return column_; }
 
 private:
     std::size_t line_, column_;
+};
+
+/// A file that cannot be written or read, or is none: a directory, a FIFO, a device.
+class FileError : public Error {
+public:
+    FileError(const std::string& problem, std::filesystem::path path, std::error_code code, ErrorFacts facts);
+    /// As it was asked for.
+    const std::filesystem::path& path() const noexcept { return path_; }
+    std::error_code code() const noexcept { return code_; }
+
+private:
+    std::filesystem::path path_;
+    std::error_code code_;
 };
 
 struct SaveOptions {
@@ -31,18 +45,22 @@ using OwnPrimitives = std::span<const Primitive* const>;
 
 /// The file's bytes: text, then the tensors (docs/program_text.md gives the grammar). The same program gives the same
 /// bytes everywhere. Error where the program breaks a rule; ValueError for what has no text: a name that is no
-/// identifier or that the library uses for another primitive, attributes that the primitive's `settings` do not list.
+/// identifier or that two primitives have, attributes that the primitive's `settings` do not list.
 std::string to_bytes(const Program& program, const SaveOptions& options = {});
 /// The program that `bytes` are. FormatError where they are none: nothing else is accepted than what to_bytes gives.
+/// ValueError where `own` has two primitives of one name, or one with a name of the library's.
 /// Memory taken stays in proportion to `bytes`.
 /// The program, its copies and what is compiled of it share the file names in their source lines; a Where taken from
 /// them is valid as long as one of them lives. Errors and a NonFinite keep the names they need.
-Program from_bytes(std::string_view bytes, OwnPrimitives own = {});
+Program from_bytes(std::string_view bytes, OwnPrimitives own = {}, Where where = Where::here());
 
-/// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file.
-/// std::filesystem::filesystem_error where that fails.
-void save(const std::filesystem::path& path, const Program& program, const SaveOptions& options = {});
-/// from_bytes of a file; messages name it. std::filesystem::filesystem_error where it cannot be read.
-Program load(const std::filesystem::path& path, OwnPrimitives own = {});
+/// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file, and whoever
+/// has the old one open keeps it. A link is followed; an old file's mode is kept, and a read-only one is refused.
+/// FileError where something fails, and where `path` is no regular file; the other file is then removed.
+void save(const std::filesystem::path& path, const Program& program, const SaveOptions& options = {},
+          Where where = Where::here());
+/// from_bytes of a file; messages name it. It is opened once, so files that are saved meanwhile do no harm. FileError
+/// where it cannot be read or is no regular file. What is no program is refused at its first wrong line, however large.
+Program load(const std::filesystem::path& path, OwnPrimitives own = {}, Where where = Where::here());
 
 }  // namespace gradtape

@@ -5,6 +5,7 @@
 #include "read.hpp"
 #include "scanner.hpp"
 
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -18,9 +19,13 @@ using Names = std::set<std::string, std::less<>>;
 
 class Reader {
 public:
-    Reader(std::string_view bytes, OwnPrimitives own, std::string source) : in_(bytes, std::move(source)) {
-        for (const Primitive* p : own) known_[p->name] = p;
-        for (const Primitive* p : primitive_table()) known_[p->name] = p;  // its names are taken
+    Reader(Source& source, OwnPrimitives own, Reading reading) : in_(source, std::move(reading)) {
+        for (const Primitive* p : primitive_table()) known_[p->name] = p;
+        for (const Primitive* p : own) {
+            if (!p || !p->name) refuse("one of the own primitives is null, or has no name");
+            const Primitive* first = known_.emplace(p->name, p).first->second;
+            if (first != p) refuse("two primitives are called '" + std::string(p->name) + "'; rename the own one");
+        }
     }
 
     Program read() {
@@ -28,7 +33,7 @@ public:
         const std::size_t start = in_.at();
         const std::string_view version = in_.line_rest();
         if (version != format::version) in_.fail("unknown version; this library reads version 1", start);
-        in_.expect("\n");
+        in_.end_line();
         while (in_.sees("%")) read_instruction();
         read_results();
         while (in_.sees("update")) read_update();
@@ -39,6 +44,10 @@ public:
     }
 
 private:
+    [[noreturn]] void refuse(const std::string& problem) const {
+        throw ValueError(problem, {in_.reading().function, {}, {}, in_.reading().where});
+    }
+
     const Instruction& instruction(Index index) const { return body_->instructions[index]; }
 
     /// "%7", one of the first `count` instructions.
@@ -78,7 +87,7 @@ private:
         made.type.dtype = in_.dtype();
         made.type.shape = in_.extents();
         if (in_.take("  # ")) made.where = place();
-        in_.expect("\n");
+        in_.end_line();
         add(std::move(made), name_at);
     }
 
@@ -151,23 +160,19 @@ private:
         for (std::size_t i = 0; i < file.size(); ++i)
             if (!format::is_printable(file[i]) || file[i] == '/') in_.fail("a file name has a control character or '/'", start + i);
         const std::string_view digits = text.substr(colon + 1);
-        Scanner line(digits, {});
-        try {
-            const unsigned number = unsigned(line.digits(std::numeric_limits<unsigned>::max()));
-            if (line.at() == digits.size()) {
-                auto name = names_->find(file);
-                if (name == names_->end()) name = names_->emplace(file).first;
-                return {name->c_str(), number};
-            }
-        } catch (const FormatError&) {  // the message below has the right column
-        }
-        in_.fail("expected the number of a source line", start + colon + 1);
+        unsigned number = 0;
+        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        if (read.ec != std::errc() || std::to_string(number) != digits)
+            in_.fail("expected the number of a source line", start + colon + 1);
+        auto name = names_->find(file);
+        if (name == names_->end()) name = names_->emplace(file).first;
+        return {name->c_str(), number};
     }
 
     void read_results() {
         in_.expect("return");
         while (in_.take(" ")) body_->outputs.push_back(value(body_->instructions.size(), "result"));
-        in_.expect("\n");
+        in_.end_line();
     }
 
     void read_update() {
@@ -183,7 +188,7 @@ private:
         if (!(instruction(next).type == instruction(parameter).type))
             in_.fail("an update of type " + to_string(instruction(next).type) + " for a parameter of type " +
                          to_string(instruction(parameter).type), value_at);
-        in_.expect("\n");
+        in_.end_line();
         body_->updates.push_back({parameter, next});
     }
 
@@ -199,9 +204,9 @@ private:
             if (index != leaves_[given_]) in_.fail("expected the value of %" + std::to_string(leaves_[given_]), start);
             const Type& type = instruction(index).type;
             bytes_needed_ += std::size_t(type.shape.elements()) * size_of(type.dtype);
-            if (bytes_needed_ > in_.bytes().size())
+            if (bytes_needed_ > in_.size())
                 in_.fail("the file is too short for a value of type " + to_string(type), start);
-            in_.expect("\n");
+            in_.end_line();
             ++given_;
         }
         if (given_ != leaves_.size() && given_ != constants_.size())
@@ -216,10 +221,12 @@ private:
         in_.expect(" ");
         const std::size_t sum_at = in_.at();
         const std::uint64_t sum = in_.hex();
-        in_.expect("\n");
+        in_.end_line();
+        const std::size_t there = in_.size() - in_.at();
+        if (there < size) in_.fail(std::to_string(size - there) + " bytes are missing at the end", in_.size());
+        if (there > size) in_.fail(std::to_string(there - size) + " bytes too many", in_.at() + size);
+        in_.fill();
         const std::string_view data = in_.bytes().substr(in_.at());
-        if (data.size() < size) in_.fail(std::to_string(size - data.size()) + " bytes are missing at the end", in_.bytes().size());
-        if (data.size() > size) in_.fail(std::to_string(data.size() - size) + " bytes too many", in_.at() + size);
         if (sum != format::checksum(data, format::checksum(in_.bytes().substr(0, sum_at))))
             in_.fail("the checksum is wrong: the file is damaged", sum_at);
         for (std::size_t k = 0; k < given_; ++k) {
@@ -254,8 +261,8 @@ private:
 
 }  // namespace
 
-Program read_program(std::string_view bytes, OwnPrimitives own, std::string source) {
-    return Reader(bytes, own, std::move(source)).read();
+Program read_program(Source& source, OwnPrimitives own, Reading reading) {
+    return Reader(source, own, std::move(reading)).read();
 }
 
 }  // namespace gradtape::detail

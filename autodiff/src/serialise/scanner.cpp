@@ -11,11 +11,8 @@
 
 namespace gradtape {
 
-FormatError::FormatError(const std::string& problem, const std::string& source, std::size_t line, std::size_t column)
-    : Error((source.empty() ? "" : source + ", ") + "line " + std::to_string(line) + ", column " + std::to_string(column) +
-                ": " + problem, {"load", {}, {}, {}}),
-      line_(line),
-      column_(column) {}
+FormatError::FormatError(const std::string& problem, std::size_t line, std::size_t column, ErrorFacts facts)
+    : Error(problem, std::move(facts)), line_(line), column_(column) {}
 
 namespace detail {
 namespace {
@@ -34,7 +31,25 @@ void Scanner::fail(const std::string& problem, std::size_t at) const {
     const std::string_view before = bytes_.substr(0, at);
     const std::size_t line = 1 + std::size_t(std::count(before.begin(), before.end(), '\n'));
     const std::size_t start = before.rfind('\n');
-    throw FormatError(problem, source_, line, start == before.npos ? at + 1 : at - start);
+    const std::size_t column = start == before.npos ? at + 1 : at - start;
+    const std::string place = "line " + std::to_string(line) + ", column " + std::to_string(column) + ": ";
+    throw FormatError((reading_.name.empty() ? "" : reading_.name + ", ") + place + problem, line, column,
+                      {reading_.function, {}, {}, reading_.where});
+}
+
+void Scanner::fill_line() {
+    constexpr std::size_t least = 1 << 16;
+    std::size_t end = at_;  // of the line, or of what can be text: no line has a control character
+    while (bytes_.size() < size()) {
+        while (end < bytes_.size() && format::is_printable(bytes_[end])) ++end;
+        if (end < bytes_.size()) return;
+        bytes_ = source_.first(std::max(2 * bytes_.size(), least));
+    }
+}
+
+void Scanner::end_line() {
+    expect("\n");
+    fill_line();
 }
 
 bool Scanner::take(std::string_view text) noexcept {

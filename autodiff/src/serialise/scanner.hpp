@@ -1,24 +1,31 @@
 // Walks over the text of a program file, and refuses with line and column.
 #pragma once
 
-#include <gradtape/serialise.hpp>
-
 #include "format.hpp"
+#include "read.hpp"
 
 namespace gradtape::detail {
 
 class Scanner {
 public:
-    Scanner(std::string_view bytes, std::string source) : bytes_(bytes), source_(std::move(source)) {}
+    Scanner(Source& source, Reading reading) : source_(source), reading_(std::move(reading)) { fill_line(); }
 
+    const Reading& reading() const noexcept { return reading_; }
     std::size_t at() const noexcept { return at_; }
+    /// How many bytes the file has.
+    std::size_t size() const noexcept { return source_.size(); }
+    /// What has been asked for of them: all up to the end of the current line.
     std::string_view bytes() const noexcept { return bytes_; }
+    /// Asks for all.
+    void fill() { bytes_ = source_.first(size()); }
     bool sees(std::string_view text) const noexcept { return bytes_.substr(at_, text.size()) == text; }
     char next(std::size_t ahead = 0) const noexcept { return at_ + ahead < bytes_.size() ? bytes_[at_ + ahead] : '\0'; }
     /// Steps over `text` where it comes next.
     bool take(std::string_view text) noexcept;
     /// Steps over `text`, which must come next.
     void expect(std::string_view text);
+    /// Steps to the next line.
+    void end_line();
     std::string_view take(std::size_t count) noexcept;
     /// The characters up to a blank or the end of the line.
     std::string_view word() noexcept;
@@ -40,8 +47,11 @@ public:
     [[noreturn]] void fail(const std::string& problem, std::size_t at) const;
 
 private:
+    void fill_line();
+
+    Source& source_;
+    Reading reading_;
     std::string_view bytes_;
-    std::string source_;
     std::size_t at_ = 0;
 };
 

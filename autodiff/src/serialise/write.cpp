@@ -48,12 +48,11 @@ bool is_of_kind(const Attribute::Value& value, Setting::Kind kind) {
 }
 
 /// What the reader will refuse, the writer refuses already.
-void check(const Instruction& instruction, Index index, const Known& known) {
+void check(const Instruction& instruction, Index index, Known& known) {
     const Primitive& p = *instruction.primitive;
     if (!format::is_name(p.name)) refuse(instruction, index, "its primitive's name is no identifier");
-    const auto ours = known.find(p.name);
-    if (ours != known.end() && ours->second != &p)
-        refuse(instruction, index, "its primitive has the name of one of the library's; rename it");
+    if (known.emplace(p.name, &p).first->second != &p)
+        refuse(instruction, index, "another primitive is called '" + std::string(p.name) + "' too; rename one");
     if (!format::is_allowed(instruction.type.shape)) refuse(instruction, index, "its shape is too large");
     if (p.arity == Primitive::variadic && instruction.operands.size() == 0) refuse(instruction, index, "it has no operands");
     const auto attributes = instruction.attributes.list();
@@ -102,7 +101,7 @@ Values values_of(const Program::Body& body, const SaveOptions& options) {
 std::string to_bytes(const Program& program, const SaveOptions& options) {
     verify(program);
     const Program::Body& body = program.body();
-    const Known known = library();
+    Known known = library();
     std::string text = std::string(format::magic) + std::string(format::version) + "\n";
     for (Index i = 0; i < body.instructions.size(); ++i) {
         const Instruction& instruction = body.instructions[i];
