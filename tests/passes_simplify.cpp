@@ -5,6 +5,8 @@
 #include "primitives/catalogue.hpp"
 #include "tape/evaluate.hpp"
 
+#include <gradtape/compile.hpp>
+
 #include <doctest/doctest.h>
 
 #include <bit>
@@ -212,6 +214,24 @@ const Expected stay[] = {
 
 TEST_CASE("simplify: what looks like a rewrite and is none") {
     for (const Expected& one : stay) check(one);
+}
+
+TEST_CASE("simplify: a number that its dtype cannot hold is converted as recording converts it") {
+    for (DType dtype : {DType::int64, DType::boolean, DType::float32, DType::float64})
+        for (double value : {1e300, -1e300, 0x1p63, -0x1p63, 0x1.8p62, 2.5, -0.5, -0.0, inf, -inf, nan}) {
+            Tape tape;
+            const auto number = [&](const Shape& shape) { return detail::Recorder::in(tape).number({dtype, shape}, value, {}); };
+            const Node x = number({2, 1});
+            std::vector<Node> all{broadcast_to(x, {40, 2, 100}), reshape(x, {1, 2}), transpose(number({2, 3})),
+                                  slice(number({5}), {{1, 4}}), cast(x, DType::float64)};
+            if (dtype != DType::boolean) all.push_back(number({7}) * 1.0);
+            CAPTURE(value);
+            CAPTURE(std::string(to_string(dtype)));
+            CHECK(check_passes(Program(tape, all).body(), {}, {}) == "");
+            Replay replay(compile(tape, all));
+            replay.run();
+            for (std::size_t i = 0; i < all.size(); ++i) CHECK(same_bits(replay.output(i), all[i].value()));
+        }
 }
 
 TEST_CASE("simplify: a rewritten instruction keeps its own source line") {

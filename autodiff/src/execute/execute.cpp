@@ -45,7 +45,7 @@ void repeat(DType dtype, const void* element, void* block, std::size_t bytes) {
 
 void repeat_number(DType dtype, double value, void* block) {
     switch (dtype) {
-        case DType::float32: return fill(block, 16, float(value));
+        case DType::float32: return fill(block, 16, convert<float>(value));
         case DType::float64: return fill(block, 8, value);
         case DType::int64: return fill(block, 8, convert<std::int64_t>(value));
         case DType::boolean: return fill(block, 64, convert<std::uint8_t>(value));

@@ -3,6 +3,7 @@
 #include "rewrite.hpp"
 
 #include "../primitives/catalogue.hpp"
+#include "../support/convert.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -22,15 +23,15 @@ struct Site {
     Index operand(std::size_t k) const { return z.operands[k]; }
     const Instruction& x(std::size_t k) const { return rewriter.made(z.operands[k]); }
     bool is(std::size_t k, Op op) const { return x(k).primitive == &primitive(op); }
-    /// The number that operand k repeats, rounded to its dtype.
+    /// The number that operand k repeats, converted to its dtype as a constant is.
     std::optional<double> number(std::size_t k) const {
         const double* value = repeated_number(x(k));
         if (!value) return {};
         switch (x(k).type.dtype) {
-            case DType::float32: return double(float(*value));
+            case DType::float32: return double(convert<float>(*value));
             case DType::float64: return *value;
-            case DType::int64: return double(std::int64_t(*value));
-            case DType::boolean: return double(*value != 0);
+            case DType::int64: return double(convert<std::int64_t>(*value));
+            case DType::boolean: return double(convert<bool>(*value));
         }
         return {};
     }
