@@ -56,6 +56,22 @@ TEST_CASE("edge: logsumexp of infinities") {
     }
 }
 
+TEST_CASE("edge: logsumexp over no axes is its operand") {
+    for (DType dtype : floating) {
+        Tape tape;
+        const Node x = tape.parameter(make({1.5, -0.0, -inf, inf, nan, -1e30}, {2, 3}, dtype));
+        for (bool keepdims : {false, true}) {
+            const Node z = logsumexp(x, Axes(no_axes), keepdims);
+            CHECK(same_bits(z.value(), x.value()));
+            CHECK(mismatch(grad(sum(z), x), {1, 1, 1, 1, 1, 1}) == "");
+            CHECK(mismatch(jvp(z, x, full_like(x, 2)), {2, 2, 2, 2, 2, 2}) == "");
+        }
+        CHECK(logsumexp(tape.parameter(make({3}, Shape{}, dtype))).item() == 3);
+    }
+    Tape tape;
+    CHECK_THROWS_AS(logsumexp(tape.input(make({1}, DType::int64)), Axes(no_axes)), DTypeError);
+}
+
 TEST_CASE("edge: softmax of masked rows") {
     for (DType dtype : floating) {
         const Unary f = [](Node x) { return softmax(x); };

@@ -117,7 +117,10 @@ Node sum(Operand x, Axes axes, bool keepdims) { return reduce(Op::sum, x, axes, 
 Node prod(Operand x, Axes axes, bool keepdims) { return reduce(Op::prod, x, axes, keepdims); }
 Node max(Operand x, Axes axes, bool keepdims) { return reduce(Op::max, x, axes, keepdims); }
 Node min(Operand x, Axes axes, bool keepdims) { return reduce(Op::min, x, axes, keepdims); }
-Node logsumexp(Operand x, Axes axes, bool keepdims) { return reduce(Op::logsumexp, x, axes, keepdims); }
+Node logsumexp(Operand x, Axes axes, bool keepdims) {
+    floating_count("logsumexp", x, axes);
+    return !axes.all() && axes.list().empty() ? x.node() : reduce(Op::logsumexp, x, axes, keepdims);
+}
 Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
 Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
 

@@ -131,7 +131,8 @@ Node prod(Operand x, Axes axes = {}, bool keepdims = false);
 Node max(Operand x, Axes axes = {}, bool keepdims = false);
 /// Smallest element; as max.
 Node min(Operand x, Axes axes = {}, bool keepdims = false);
-/// log Σ eˣ, shifted by the maximum. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0.
+/// log Σ eˣ, shifted by the maximum. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0;
+/// over no axes it is x itself.
 Node logsumexp(Operand x, Axes axes = {}, bool keepdims = false);
 /// eˣ / Σ eˣ along one axis. x̄ = z (z̄ − Σ z̄ z). Edge: a row of −inf gives 0.
 Node softmax(Operand x, int axis = -1);
