@@ -375,6 +375,42 @@ TEST_CASE("steps in a steady state keep to the same memory") {
     CHECK(inputs.size() == 1);
 }
 
+TEST_CASE("accuracy is a share of the labels judged, however many a sample has, and an error where none was") {
+    struct Scale {
+        nn::Parameter w = Tensor(1.0);
+        void visit(nn::Visitor& v) { v("w", w); }
+    } model;
+    const auto scored = [](const Scale& m, Node x, Node y) {
+        const Node z = m.w.on(x) * x;
+        return nn::Outcome(nn::log_loss(z, y, Labels::zero_one), z);
+    };
+    for (bool plain : {false, true}) {
+        nn::Trainer trainer(model, scored, nn::Sgd(0.1));
+        trainer.plain = plain;
+        const nn::Dataset wrong{make({1, 1, 1, -1, -1, -1}, {2, 3}), make({0, 0, 0, 1, 1, 1}, {2, 3}), Labels::zero_one};
+        nn::Dataset half = wrong;
+        half.labels = make({1, 1, 0, 1, 1, 0}, {2, 3});
+        CHECK(trainer.evaluate(wrong).accuracy() == 0);
+        CHECK(trainer.evaluate(half).accuracy() == 0.5);
+        CHECK(trainer.step({half.inputs, half.labels, Labels::zero_one}).accuracy() == 0.5);
+        const nn::Dataset many{Tensor::full({9000, 2}, 1), Tensor::full({9000, 2}, 1), Labels::zero_one};
+        CHECK(trainer.evaluate(many).judged == 18000);
+        CHECK(trainer.evaluate(many).accuracy() == 1);
+    }
+    const auto unscored = [](const Scale& m, Node x, Node y) { return nn::mean_squared_error(m.w.on(x) * x, y); };
+    const nn::Dataset data{make({1, 2}), make({1, 2}), Labels::real};
+    const nn::Evaluation unknown = nn::Trainer(model, unscored, nn::Sgd(0.1)).evaluate(data);
+    const unsigned line = __LINE__ + 2;
+    try {
+        (void)unknown.accuracy();
+        FAIL("no error");
+    } catch (const ValueError& error) {
+        CHECK(error.primitive() == "accuracy");
+        CHECK(error.where().line == line);
+    }
+    CHECK_THROWS_AS(nn::Evaluation{}.accuracy(), ValueError);
+}
+
 TEST_CASE("class numbers train a classifier of several classes") {
     struct Classifier {
         nn::Dense hidden{2, 16, {2, "hidden"}}, output{16, 3, {2, "output"}};

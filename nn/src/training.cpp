@@ -28,8 +28,10 @@ private:
 Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const Tensor& labels, Labels convention,
                 Where where) {
     Evaluation result{loss.item(), {}, labels.shape()[0]};
-    if (scores && convention != Labels::real)
+    if (scores && convention != Labels::real) {
         result.mislabelled = count_mislabelled(*scores, labels, convention, where);
+        result.judged = labels.elements();
+    }
     return result;
 }
 
@@ -57,6 +59,14 @@ std::string place(int epoch, std::int64_t batch) {
 }
 
 }  // namespace
+
+double Evaluation::accuracy(Where where) const {
+    if (!mislabelled || judged == 0)
+        throw ValueError("mislabelled samples were not counted; needs a loss function that returns scores, and labels that "
+                         "are classes (not Labels::real)",
+                         {"accuracy", {}, {}, where});
+    return 1 - double(*mislabelled) / double(judged);
+}
 
 Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where) {
     if (inputs.shape().empty() || labels.shape().empty() || inputs.shape()[0] != labels.shape()[0])
@@ -150,6 +160,7 @@ Evaluation Trainer::evaluate(const Dataset& data, Where where) {
             evaluate_part(take_rows(data.inputs, rows), take_rows(data.labels, rows, where), data.convention, where);
         total.loss += one.loss * double(one.samples) / double(n);
         total.samples += one.samples;
+        total.judged += one.judged;
         if (one.mislabelled) total.mislabelled = total.mislabelled.value_or(0) + *one.mislabelled;
     }
     return total;

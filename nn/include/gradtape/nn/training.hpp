@@ -21,8 +21,10 @@ struct Evaluation {
     double loss = 0;
     std::optional<std::int64_t> mislabelled{};  ///< where the loss function returns scores and labels are classes
     std::int64_t samples = 0;
+    std::int64_t judged = 0;  ///< the labels that `mislabelled` is a count of: several for each sample, where they are (n, …)
 
-    double accuracy() const { return 1 - double(mislabelled.value()) / double(samples); }
+    /// 1 − mislabelled / judged. ValueError where nothing was judged.
+    double accuracy(Where where = Where::here()) const;
 };
 
 /// What a hook sees between gradient and update: parameters still have the values the gradients belong to.
