@@ -112,6 +112,47 @@ TEST_CASE("check_gradient: the tolerance is the user's") {
     CHECK(check_gradient([](Nodes x) { return square(x[0]); }, {Tensor{1e6, -1e6}}).ok);
 }
 
+TEST_CASE("check_gradient: steps are relative to each element, so every size is checked") {
+    const auto passes = [](const auto& f, std::vector<Tensor> at) {
+        const CheckResult result = check_gradient(f, at);
+        CHECK_MESSAGE(result.ok, result.report);
+    };
+    const Tensor sizes{1e-6, 3e-12, 1e-100, 1, 2e6, 1e100};
+    passes([](Nodes x) { return log(x[0]); }, {sizes});
+    passes([](Nodes x) { return sqrt(x[0]); }, {sizes});
+    passes([](Nodes x) { return xlogy(x[1], x[0]); }, {Tensor{1e-6, 1e6, 1, 0.5}, Tensor{1e6, 1e-6, 0, -2}});
+    // Together: what one input adds must not drown another's derivative.
+    const Tensor small{1e-6, 2e-6}, large{1e6, -3e6};
+    passes([](Nodes x) { return sum(x[0]) + sum(x[1]); }, {small, large});
+    passes([](Nodes x) { return sum(square(x[0])) + sum(log(x[1])); }, {large, small});
+    passes([](Nodes x) { return x[0] * x[1]; }, {large, small});
+    passes([](Nodes x) { return log(x[1]) * square(x[0]); }, {large, small});
+    passes([](Nodes x) { return concatenate({x[0] * x[0], x[1] * x[1]}); }, {large, small});
+    passes([](Nodes x) { return sin(x[0]); }, {large});  // a step of 10 would be longer than a period
+    passes([](Nodes x) { return sum(exp(x[0])); }, {Tensor{0, 0}});
+    passes([](Nodes x) { return log1p(1e6 * x[0]); }, {Tensor{0, 1e-6}});
+}
+
+TEST_CASE("check_gradient: wrong rules are found at every size") {
+    const auto f = [](Nodes x) { return use(wrong_factor, x[0]); };
+    for (double at : {1e-40, 1e-6, 1.0, 1e6, 1e40})
+        CHECK_FALSE(check_gradient(f, {Tensor{at}}, {.absolute = 0, .order = 1}).ok);
+    const auto hidden = [](Nodes x) { return sum(1e7 * x[1]) + use(wrong_there, x[0]); };
+    CHECK_FALSE(check_gradient(hidden, {Tensor{5.0}, Tensor{1e3}}).ok);
+}
+
+TEST_CASE("check_gradient: what rounding hides altogether is not called right") {
+    const auto f = [](Nodes x) { return sum(square(x[0])) + sum(1e8 * square(x[1])); };
+    CHECK_FALSE(check_gradient(f, {Tensor{1e12}, Tensor{1e-6}}).ok);
+}
+
+TEST_CASE("check_gradient: two NaNs agree where that is asked for") {
+    const auto f = [](Nodes x) { return sqrt(x[0]); };
+    CHECK_FALSE(check_gradient(f, {Tensor{4, -1}}).ok);
+    CHECK(check_gradient(f, {Tensor{4, -1}}, {.equal_nan = true}).ok);
+    CHECK_FALSE(check_gradient([](Nodes x) { return use(gives_nan, x[0]); }, {Tensor{1, 2}}, {.equal_nan = true}).ok);
+}
+
 TEST_CASE("check_gradient: refuses what it cannot check") {
     const auto f = [](Nodes x) { return sum(x[0]); };
     CHECK_THROWS_AS(check_gradient(f, {make({1, 2}, DType::float32)}), DTypeError);

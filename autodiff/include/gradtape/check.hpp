@@ -10,16 +10,19 @@ namespace gradtape {
 struct CheckOptions {
     double relative = 1e-6;   ///< allowed |difference| relative to max(|gradient|, |numeric|)
     double absolute = 1e-8;   ///< and in absolute terms
-    double step = 1e-5;       ///< of the central difference, times max(1, |x|)
+    /// Of the central difference, times |x| of each element; of 0, times the largest of its tensor, or 1. Where that step
+    /// disagrees, others from 1e-7 to 1e8 times it are tried, and the one whose value is surest decides.
+    double step = 1e-5;
     int order = 2;            ///< 1: the gradient; 2: also the gradient of a random combination of it
     std::uint64_t seed = 1;   ///< of the random cotangents
+    bool equal_nan = false;   ///< a gradient and a difference that are both NaN agree
 };
 
 /// What was found. Converts to true where every element agreed.
 struct CheckResult {
     bool ok = true;
     double worst = 0;        ///< largest difference, relative to the tolerance
-    std::string report;      ///< "order 1, x0[3]: gradient 1.25, numeric 2.5 (difference …, allowed …, step …)"
+    std::string report;      ///< "order 1, x0[3]: gradient 1.25, numeric 2.5 (difference …, allowed …, step …, rounding …)"
     explicit operator bool() const noexcept { return ok; }
 };
 

@@ -2,11 +2,16 @@
 #include <gradtape/check.hpp>
 #include <gradtape/ops.hpp>
 
+#include "../support/number.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <limits>
 
 namespace gradtape {
+
+using detail::shortest;
+
 namespace {
 
 using Function = std::function<Node(std::span<const Node>)>;
@@ -29,37 +34,31 @@ Tensor random_like(const Tensor& tensor, std::uint64_t& state) {
 /// Σ y c for a fixed random c: one number whose gradient meets every element of y.
 Node weigh(Tape& tape, Node y, const Tensor& weights) { return sum(y * tape.constant(weights)); }
 
-struct Scalar {
-    double value;
-    std::vector<Tensor> gradients;
-};
-
-/// The weighed function and its gradients; `order` 2 weighs the gradients once more.
+/// What is differentiated: the elements of the function's result, weighed; of `order` 2, those of its gradients.
 class Probe {
 public:
     Probe(const Function& function, std::span<const Tensor> at, int order, std::uint64_t seed)
         : function_(function), order_(order) {
         Tape tape;
-        std::vector<Node> x = leaves(tape, at);
-        weights_.push_back(random_like(function_(x).value(), seed));
-        if (order_ == 2)
+        first_ = random_like(function_(leaves(tape, at)).value(), seed);
+        if (order_ == 1) weights_ = {first_};
+        else
             for (const Tensor& tensor : at) weights_.push_back(random_like(tensor, seed));
     }
 
-    Scalar operator()(std::span<const Tensor> at, bool with_gradients) const {
+    const std::vector<Tensor>& weights() const noexcept { return weights_; }
+
+    std::vector<Tensor> values(std::span<const Tensor> at) const {
         Tape tape;
-        const std::vector<Node> x = leaves(tape, at);
-        Node y = weigh(tape, function_(x), weights_[0]);
-        if (order_ == 2) {
-            const std::vector<Node> g = grad(y, x);
-            Node total = weigh(tape, g[0], weights_[1]);
-            for (std::size_t k = 1; k < g.size(); ++k) total = total + weigh(tape, g[k], weights_[k + 1]);
-            y = total;
-        }
-        Scalar result{y.item(), {}};
-        if (with_gradients)
-            for (Node g : grad(y, x)) result.gradients.push_back(g.value());
-        return result;
+        return values_of(recorded(tape, leaves(tape, at)));
+    }
+
+    std::vector<Tensor> gradients(std::span<const Tensor> at) const {
+        Tape tape;
+        const std::vector<Node> x = leaves(tape, at), y = recorded(tape, x);
+        Node total = weigh(tape, y[0], weights_[0]);
+        for (std::size_t k = 1; k < y.size(); ++k) total = total + weigh(tape, y[k], weights_[k]);
+        return values_of(grad(total, x));
     }
 
 private:
@@ -68,36 +67,111 @@ private:
         for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor));
         return x;
     }
+    static std::vector<Tensor> values_of(const std::vector<Node>& nodes) {
+        std::vector<Tensor> result;
+        for (Node node : nodes) result.push_back(node.value());
+        return result;
+    }
+    std::vector<Node> recorded(Tape& tape, const std::vector<Node>& x) const {
+        const Node y = function_(x);
+        if (order_ == 1) return {y};
+        return grad(weigh(tape, y, first_), x);
+    }
 
     const Function& function_;
     int order_;
+    Tensor first_;
     std::vector<Tensor> weights_;
 };
 
-double central_difference(const Probe& probe, std::span<const Tensor> at, std::size_t k, std::size_t i, double step) {
+/// A numeric derivative, and how far the rounding of what it was computed from may have moved it.
+struct Estimate {
+    double value, rounding, step;
+    bool of_nans;  ///< elements that are NaN at both points were met, and left out
+};
+
+Estimate central_difference(const Probe& probe, const CheckOptions& options, std::span<const Tensor> at, std::size_t k,
+                            std::size_t i, double step) {
     std::vector<Tensor> moved(at.begin(), at.end());
-    const auto value_at = [&](double by) {
-        Tensor x = Tensor::from<double>(at[k].data<double>(), at[k].shape());
-        x.mutable_data<double>()[i] += by;
-        moved[k] = x;
-        return probe(moved, false).value;
+    const double x = at[k].data<double>()[i], above = x + step, below = x - step;
+    const auto values_at = [&](double there) {
+        Tensor tensor = Tensor::from<double>(at[k].data<double>(), at[k].shape());
+        tensor.mutable_data<double>()[i] = there;
+        moved[k] = tensor;
+        return probe.values(moved);
     };
-    return (value_at(step) - value_at(-step)) / (2 * step);
+    const std::vector<Tensor> high = values_at(above), low = values_at(below);
+    // Each element is subtracted before they are summed: what x does not move cancels exactly, whatever its size.
+    double difference = 0, size = 0;
+    bool of_nans = false;
+    for (std::size_t t = 0; t < high.size(); ++t) {
+        const auto weights = probe.weights()[t].data<double>(), a = high[t].data<double>(), b = low[t].data<double>();
+        for (std::size_t j = 0; j < weights.size(); ++j) {
+            if (options.equal_nan && std::isnan(a[j]) && std::isnan(b[j])) {
+                of_nans = true;
+                continue;
+            }
+            difference += weights[j] * (a[j] - b[j]);
+            size += std::abs(weights[j]) * (std::abs(a[j]) + std::abs(b[j]));
+        }
+    }
+    const double width = above - below;
+    return {difference / width, size * std::numeric_limits<double>::epsilon() / width, step, of_nans};
 }
 
-void compare(CheckResult& result, const CheckOptions& options, int order, std::size_t k, std::size_t i, double gradient,
-             double numeric, double step) {
-    const double allowed = options.absolute + options.relative * std::max(std::abs(gradient), std::abs(numeric));
-    const double difference = std::abs(gradient - numeric);
-    const double excess = std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference / allowed;
-    if (excess <= result.worst) return;
-    result.worst = excess;
-    result.ok = excess <= 1;
-    char text[256];
-    std::snprintf(text, sizeof text,
-                  "order %d, x%zu[%zu]: gradient %.17g, numeric %.17g (difference %.3g, allowed %.3g, step %.3g)", order, k,
-                  i, gradient, numeric, difference, allowed, step);
-    result.report = text;
+double allowed(const CheckOptions& options, double gradient, const Estimate& numeric) {
+    return options.absolute + options.relative * std::max(std::abs(gradient), std::abs(numeric.value));
+}
+
+/// The difference in units of what is allowed: more than 1 is too much. `rounding` is allowed as well.
+double excess(const CheckOptions& options, double gradient, const Estimate& numeric, double rounding = 0) {
+    if (gradient == numeric.value || (std::isnan(gradient) && numeric.of_nans)) return 0;
+    const double worst = std::abs(gradient - numeric.value) / (allowed(options, gradient, numeric) + rounding);
+    return std::isnan(worst) ? std::numeric_limits<double>::infinity() : worst;
+}
+
+/// By the given step. Where that disagrees it may be the step's fault: larger ones round less, smaller ones follow a
+/// curve more closely. Then the step decides whose value rounding and the next smaller step change least, in proportion;
+/// the recorded gradient has no say in it.
+Estimate estimate(const Probe& probe, const CheckOptions& options, std::span<const Tensor> at, std::size_t k, std::size_t i,
+                  double step, double gradient) {
+    const Estimate first = central_difference(probe, options, at, k, i, step);
+    if (excess(options, gradient, first) <= 1 || std::isnan(gradient)) return first;
+    Estimate best = first, before = first;
+    double least = std::numeric_limits<double>::infinity();
+    for (int power = -8; power <= 8; ++power) {
+        const Estimate here = central_difference(probe, options, at, k, i, step * std::pow(10.0, power));
+        const double doubt = (here.rounding + std::abs(here.value - before.value)) / std::abs(here.value);
+        if (power > -8 && doubt < least) {
+            least = doubt;
+            best = here;
+        }
+        before = here;
+    }
+    return best;
+}
+
+/// What a step is relative to: the element; of 0, the largest of its tensor; or 1.
+double scale(std::span<const double> x, std::size_t i) {
+    if (x[i] != 0 && std::isfinite(x[i])) return std::abs(x[i]);
+    double largest = 0;
+    for (double element : x)
+        if (std::isfinite(element)) largest = std::max(largest, std::abs(element));
+    return largest > 0 ? largest : 1;
+}
+
+void compare(CheckResult& result, const CheckOptions& options, const std::string& element, double gradient,
+             const Estimate& numeric) {
+    // Where rounding hides the last digits at every step they cannot be asked for; but one digit must be left to compare.
+    const double size = std::max(std::abs(gradient), std::abs(numeric.value));
+    const double worst = excess(options, gradient, numeric, numeric.rounding <= 0.1 * size ? numeric.rounding : 0);
+    if (worst <= result.worst) return;
+    result.worst = worst;
+    result.ok = worst <= 1;
+    result.report = element + ": gradient " + shortest(gradient) + ", numeric " + shortest(numeric.value) + " (difference " +
+                    shortest(float(std::abs(gradient - numeric.value))) + ", allowed " +
+                    shortest(float(allowed(options, gradient, numeric))) + ", step " + shortest(numeric.step) +
+                    ", rounding " + shortest(float(numeric.rounding)) + ")";
 }
 
 }  // namespace
@@ -113,14 +187,13 @@ CheckResult check_gradient(const Function& function, std::span<const Tensor> at,
     CheckResult result;
     for (int order = 1; order <= options.order; ++order) {
         const Probe probe(function, at, order, options.seed);
-        const Scalar exact = probe(at, true);
+        const std::vector<Tensor> exact = probe.gradients(at);
         for (std::size_t k = 0; k < at.size(); ++k) {
-            const auto x = at[k].data<double>();
-            const auto gradient = exact.gradients[k].data<double>();
-            for (std::size_t i = 0; i < x.size(); ++i) {
-                const double step = options.step * std::max(1.0, std::abs(x[i]));
-                compare(result, options, order, k, i, gradient[i], central_difference(probe, at, k, i, step), step);
-            }
+            const auto x = at[k].data<double>(), gradient = exact[k].data<double>();
+            for (std::size_t i = 0; i < x.size(); ++i)
+                compare(result, options,
+                        "order " + std::to_string(order) + ", x" + std::to_string(k) + "[" + std::to_string(i) + "]", gradient[i],
+                        estimate(probe, options, at, k, i, options.step * scale(x, i), gradient[i]));
         }
     }
     return result;
