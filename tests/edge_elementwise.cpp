@@ -86,6 +86,28 @@ TEST_CASE("edge: a tie with a constant leaf counts as a constant") {
     }
 }
 
+TEST_CASE("edge: so does one that was broadcast, by the operation or before it, once or twice") {
+    for (DType dtype : floating) {
+        Tape tape;
+        const Node x = tape.parameter(make({1.5, 1.5, 2, 1.5}, {2, 2}, dtype));
+        const Node one = tape.constant(make({1.5}, dtype)), row = tape.constant(make({1.5, 1.0}, dtype));
+        const Node scalar = tape.constant(make({1.5}, {}, dtype));
+        const std::vector<double> with_one = {0, 0, 1, 0}, with_row = {0, 1, 1, 1};
+        for (const Node& c : {one, scalar, broadcast_to(one, {2, 2}), broadcast_to(broadcast_to(scalar, {2}), {2, 2})}) {
+            CHECK(mismatch(grad(sum(maximum(x, c)), x), with_one) == "");
+            CHECK(mismatch(grad(sum(maximum(c, x)), x), with_one) == "");
+            CHECK(mismatch(grad(sum(minimum(x, c)), x), {0, 0, 0, 0}) == "");
+        }
+        CHECK(mismatch(grad(sum(maximum(x, row)), x), with_row) == "");
+        CHECK(mismatch(grad(sum(maximum(broadcast_to(row, {2, 2}), x)), x), with_row) == "");
+        // what is no constant shares, broadcast or not
+        const Node p = tape.parameter(make({1.5}, dtype));
+        CHECK(mismatch(grad(sum(maximum(x, p)), x), {0.5, 0.5, 1, 0.5}) == "");
+        CHECK(mismatch(grad(sum(maximum(x, p)), p), {1.5}) == "");
+        CHECK(mismatch(grad(sum(maximum(x, broadcast_to(p, {2, 2}))), x), {0.5, 0.5, 1, 0.5}) == "");
+    }
+}
+
 TEST_CASE("edge: poles give infinity, and nothing to a zero cotangent") {
     check({
         {"sqrt at 0, cotangent 1", [](Node x) { return sqrt(x); }, 0, 1, 0, inf},

@@ -116,6 +116,31 @@ TEST_CASE("errors: primitives of the user's") {
     CHECK_THROWS_AS(attributes.get<double>("axis"), ValueError);
 }
 
+// x − 2y, whose author forgot the rule of y
+const Primitive x_minus_2y = [] {
+    Primitive p = user_primitive("x_minus_2y");
+    p.arity = 2;
+    p.kernel = [](const KernelCall& call) {
+        const auto x = call.input<double>(0), y = call.input<double>(1);
+        for (std::size_t i = 0; i < x.size(); ++i) call.result<double>()[i] = x[i] - 2 * y[i];
+    };
+    p.vjp[0] = [](const Operands&, Node, Node z_bar) { return z_bar; };
+    return p;
+}();
+
+TEST_CASE("errors: an operand without a rule has no derivative, and does not take another one's") {
+    Tape tape;
+    const Node x = tape.parameter(Tensor{1, 2}), y = tape.parameter(Tensor{3, 4});
+    const Node z = sum(apply(x_minus_2y, {x, y}));
+    CHECK(mismatch(grad(z, x), {1, 1}) == "");
+    CHECK(refused_anywhere<NotDifferentiable>([&] { (void)grad(z, y); }, {"x_minus_2y"}) == "");
+    CHECK(refused_anywhere<NotDifferentiable>([&] { (void)grad(z, {x, y}); }, {"x_minus_2y"}) == "");
+    Primitive shared = x_minus_2y;
+    shared.one_rule = true;
+    shared.vjp[0] = [](const Operands& v, Node, Node z_bar) { return v.index == 0 ? z_bar : -2 * z_bar; };
+    CHECK(mismatch(grad(sum(apply(shared, {x, y})), y), {-2, -2}) == "");
+}
+
 TEST_CASE("errors: all are gradtape::Error and std::runtime_error") {
     Tape tape;
     const Node x = tape.parameter(Tensor{1, 2});

@@ -1,5 +1,6 @@
 // Every primitive's derivatives, generated from the table: differences, forward against reverse, second order, fan-out,
 // float against double, broadcast operands, and closure of the rules.
+#include "support/refusals.hpp"
 #include "support/samples.hpp"
 
 #include <doctest/doctest.h>
@@ -368,12 +369,67 @@ std::set<std::string> primitives_used(const Program& program, std::size_t first)
     return result;
 }
 
+/// Rules that a primitive of `operands` operands has none for, in words.
+std::string missing_rules(const Primitive& p, std::size_t operands) {
+    std::string missing;
+    const bool from_vjp = p.elementwise || p.linear || p.multilinear;
+    for (std::size_t k = 0; k < operands; ++k) {
+        const std::size_t at = p.one_rule ? 0 : k;
+        if (at >= Primitive::max_rules || !p.vjp[at]) missing += " vjp " + std::to_string(k);
+        if (!from_vjp && (at >= Primitive::max_rules || !p.jvp[at])) missing += " jvp " + std::to_string(k);
+    }
+    return missing;
+}
+
+TEST_CASE("table: every operand has a rule of its own, or the primitive says that one rule serves all") {
+    for (const Primitive* p : operations()) {
+        CAPTURE(std::string(p->name));
+        if (!p->differentiable) continue;
+        const bool variadic = p->arity == Primitive::variadic;
+        CHECK(missing_rules(*p, variadic ? 1 + Primitive::max_rules : std::size_t(p->arity)) == "");
+        for (const auto& rule : p->vjp) CHECK((!p->one_rule || &rule == p->vjp || !rule));
+    }
+}
+
+TEST_CASE("table: a primitive that lacks the rule of one operand is refused there, in both modes, and nowhere else") {
+    for (const Case& c : cases()) {
+        if (!is_differentiable(c) || c.primitive->one_rule) continue;
+        for (std::size_t forgotten : c.active) {
+            CAPTURE(c.text + ", operand " + std::to_string(forgotten));
+            Primitive p = *c.primitive;
+            p.vjp[forgotten] = nullptr;
+            p.jvp[forgotten] = nullptr;
+            p.linear = p.multilinear = false;
+            Tape tape;
+            const std::vector<Node> x = record(tape, c.at);
+            const Node y = gradtape::apply(p, x, c.sample.attributes);
+            const std::vector<Node> ys = {y};
+            const Node z_bar = tape.constant(Tensor::zeros(y.shape(), y.dtype()));
+            for (std::size_t k : c.active) {
+                const std::vector<Node> wrt = {x[k]}, bars = {z_bar}, dots = {x[k]};
+                const auto back = [&] { (void)vjp(ys, wrt, bars); };
+                const auto forth = [&] { (void)jvp(ys, wrt, dots); };
+                if (k != forgotten) {
+                    CHECK_NOTHROW(back());
+                    continue;
+                }
+                CHECK(refused_anywhere<NotDifferentiable>(back, {p.name}) == "");
+                CHECK(refused_anywhere<NotDifferentiable>(forth, {p.name}) == "");
+                try {
+                    back();
+                } catch (const NotDifferentiable& error) {
+                    CHECK(std::string(error.what()).find("operand " + std::to_string(k)) != std::string::npos);
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("table: every primitive that a rule emits has rules itself") {
     std::set<std::string> with_rules, leaves;
     for (const Primitive* p : primitive_table()) {
         if (p->leaf) leaves.insert(p->name);
-        else if (!p->differentiable || p->vjp[0]) with_rules.insert(p->name);
-        if (!p->leaf && p->differentiable) CHECK_MESSAGE(bool(p->vjp[0]), std::string(p->name), " has no vjp");
+        else with_rules.insert(p->name);  // each of them: see above
     }
     std::set<std::string> emitted;
     Random random(79);

@@ -47,6 +47,25 @@ TEST_CASE("transforms: several tangents add; a default-made one is zero") {
     CHECK(mismatch(only_x[1], {1, 0}) == "");
 }
 
+TEST_CASE("transforms: a tangent of a value and one of what it is made of add, forward and back") {
+    Tape tape;
+    const Node x = tape.parameter(Tensor{1, 2}), f = square(x), y = f * x;
+    const Node u = tape.constant(Tensor{1, -1}), v = tape.constant(Tensor{10, 100});
+    // ḟ = 2x u + v, ẏ = ḟ x + f u
+    const std::vector<Node> wrt = {x, f}, dots = {u, v};
+    const auto found = jvp(std::vector<Node>{y, f}, wrt, dots);
+    CHECK(mismatch(found[0], {13, 188}) == "");
+    CHECK(mismatch(found[1], {12, 96}) == "");
+    CHECK(mismatch(jvp(std::vector<Node>{y}, std::vector<Node>{f, x}, std::vector<Node>{v, u})[0], {13, 188}) == "");
+    CHECK(mismatch(jvp(std::vector<Node>{f}, std::vector<Node>{f, f}, dots)[0], {11, 99}) == "");
+    // y itself is a wrt, and its operand another
+    CHECK(mismatch(jvp(std::vector<Node>{y}, std::vector<Node>{y, x}, std::vector<Node>{v, u})[0], {13, 88}) == "");
+    const auto bars = grad(sum(y), {x, f, y});
+    CHECK(mismatch(bars[0], {3, 12}) == "");
+    CHECK(mismatch(bars[1], {1, 2}) == "");
+    CHECK(mismatch(bars[2], {1, 1}) == "");
+}
+
 TEST_CASE("transforms: forward and reverse agree on a composite") {
     for (DType dtype : floating) {
         Random random(7);

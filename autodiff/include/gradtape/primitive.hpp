@@ -185,8 +185,10 @@ struct Primitive {
     /// Settles a kernel's sizes for replay; null: the kernel is called as it is.
     detail::Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;
     const detail::StreamReduction* streams[2] = {};  ///< reductions of all elements: float32, float64
-    VjpRule vjp[3] = {};                  ///< by operand; the last given one serves all further operands
-    JvpRule jvp[3] = {};
+    static constexpr std::size_t max_rules = 4;
+    VjpRule vjp[max_rules] = {};          ///< by operand; no derivative goes through an operand without a rule
+    JvpRule jvp[max_rules] = {};
+    bool one_rule = false;                ///< vjp[0] and jvp[0] serve every operand; x.index says which
     bool elementwise = false;             ///< result element i depends on element i of the operands only
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised
     bool in_place = false;                ///< the result may take the place of an operand of its size; of the first

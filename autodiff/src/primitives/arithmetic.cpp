@@ -12,7 +12,7 @@ constexpr auto negative_kernel = [](auto x) { return negated(x); };
 
 // z = x + y
 GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add").integers<add_kernel>().commutative().linear()
-    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).on(any_real);
+    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).one_rule().on(any_real);
 
 // z = x − y
 GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subtract_kernel>().linear()
@@ -81,7 +81,7 @@ constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] > x[1 - x.index], z_bar);
 };
 GRADTAPE_PRIMITIVE(maximum) = binary<maximum_kernel>("maximum").integers<maximum_integer, std::int64_t>()
-    .vjp(maximum_rule).on({0, 2}, {-2, -0.1});
+    .vjp(maximum_rule).one_rule().on({0, 2}, {-2, -0.1});
 
 // z = min(x, y)
 constexpr auto minimum_kernel = [](auto x, auto y) {
@@ -92,7 +92,7 @@ constexpr VjpRule minimum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] < x[1 - x.index], z_bar);
 };
 GRADTAPE_PRIMITIVE(minimum) = binary<minimum_kernel>("minimum").integers<minimum_integer, std::int64_t>()
-    .vjp(minimum_rule).on({0, 2}, {-2, -0.1});
+    .vjp(minimum_rule).one_rule().on({0, 2}, {-2, -0.1});
 
 // z = min(max(x, low), high); the slope is 1 at the bounds. NaN stays NaN. The bounds are constants.
 constexpr auto clamp_kernel = [](auto x, auto low, auto high) {

@@ -74,20 +74,14 @@ struct Define : Primitive {
             d.streams[1] = float64;
         });
     }
-    constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr) const {
-        return with([&](Define& d) {
-            d.Primitive::vjp[0] = x0;
-            d.Primitive::vjp[1] = x1;
-            d.Primitive::vjp[2] = x2;
-        });
+    constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr, VjpRule x3 = nullptr) const {
+        return with([&](Define& d) { std::copy_n(std::initializer_list{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::vjp); });
     }
-    constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr) const {
-        return with([&](Define& d) {
-            d.Primitive::jvp[0] = x0;
-            d.Primitive::jvp[1] = x1;
-            d.Primitive::jvp[2] = x2;
-        });
+    constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr, JvpRule x3 = nullptr) const {
+        return with([&](Define& d) { std::copy_n(std::initializer_list{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::jvp); });
     }
+    /// vjp[0], and jvp[0] where there is one, serve every operand.
+    constexpr Define one_rule() const { return with([](Define& d) { d.Primitive::one_rule = true; }); }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
     constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }

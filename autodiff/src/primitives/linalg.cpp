@@ -149,7 +149,9 @@ GRADTAPE_PRIMITIVE(addmm) = Define("addmm", 4)
              return x_cotangent(x[2], as_number(x) * z_bar, flags(x.attributes));
          },
          [](const Operands& x, Node, Node z_bar) {
-             if (x.index == 2) return y_cotangent(x[1], as_number(x) * z_bar, flags(x.attributes));
+             return y_cotangent(x[1], as_number(x) * z_bar, flags(x.attributes));
+         },
+         [](const Operands& x, Node, Node z_bar) {
              const Node slope = gradtape::sum(z_bar * gradtape::matmul(x[1], x[2], flags(x.attributes)));
              return gradtape::reshape(slope, x[3].shape());
          })
@@ -157,8 +159,10 @@ GRADTAPE_PRIMITIVE(addmm) = Define("addmm", 4)
          [](const Operands& x, Node, Node x_dot) {
              return as_number(x) * gradtape::matmul(x_dot, x[2], flags(x.attributes));
          },
+         [](const Operands& x, Node, Node y_dot) {
+             return as_number(x) * gradtape::matmul(x[1], y_dot, flags(x.attributes));
+         },
          [](const Operands& x, Node, Node dot) {
-             if (x.index == 2) return as_number(x) * gradtape::matmul(x[1], dot, flags(x.attributes));
              return gradtape::reshape(dot, {}) * gradtape::matmul(x[1], x[2], flags(x.attributes));
          })
     .overwriting()

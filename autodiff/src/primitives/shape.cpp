@@ -158,7 +158,7 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
         for (std::size_t k = 0; k < x.index; ++k) start[axis] += x[k].shape()[axis];
         if (x[x.index].shape().elements() == 0) return Node();
         return bind_window(Op::slice, z_bar, {{"start", start}, {"step", step}}, x[x.index].shape());
-    }).linear().on(any_real);
+    }).one_rule().linear().on(any_real);
 
 namespace {
 

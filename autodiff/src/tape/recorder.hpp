@@ -68,6 +68,36 @@ public:
     /// The element of a node with one element, for control flow.
     double read(Index index, Where where);
 
+    /// Scratch of the transforms: a set of instructions (Briggs and Torczon 1993), in which an entry of `places` counts only
+    /// where the found one there names it. So nothing is cleared between calls, and a derivative that is short costs little
+    /// on a long tape.
+    struct Search {
+        struct Found {
+            Index index;
+            bool wanted = false;
+        };
+        std::vector<Index> places;  ///< by instruction
+        std::vector<Found> found;
+
+        Found* find(Index i) noexcept {
+            if (i >= places.size() || places[i] >= found.size()) return nullptr;
+            return found[places[i]].index == i ? &found[places[i]] : nullptr;
+        }
+        void add(Index first, Index i) {
+            if (i < first || find(i)) return;
+            places[i] = Index(found.size());
+            found.push_back({i});
+        }
+    };
+    /// Empty, with a place for each of the first `size` instructions. A rule that differentiates takes one of its own.
+    Search take_search(std::size_t size) {
+        Search search = std::move(search_);
+        search.found.clear();
+        if (search.places.size() < size) search.places.resize(size);
+        return search;
+    }
+    void put_back(Search&& search) noexcept { search_ = std::move(search); }
+
     /// While set, what is recorded is said to come from this line: rules speak for the instruction they differentiate.
     class Origin {
     public:
@@ -122,6 +152,7 @@ private:
     std::array<KnownNumber, 32> numbers_{};
     std::vector<const Type*> types_;       // scratch of infer
     std::vector<KernelCall::In> inputs_;   // scratch of compute_whole
+    Search search_;
     Arena arena_;
     std::uint32_t generation_ = new_generation();
     Where origin_;

@@ -15,30 +15,60 @@ void check_floating(const Recorder& recorder, const char* asker, Node node, Wher
 
 }  // namespace
 
-Activity activity(const char* asker, std::span<const Node> ys, std::span<const Node> wrt, Where where) {
+Path::Path(const char* asker, std::span<const Node> ys, std::span<const Node> wrt, Where where) {
     if (ys.empty() || wrt.empty())
         throw ValueError("needs at least one output and one input", {asker, {}, {}, where});
-    Recorder& recorder = Recorder::of(ys[0], asker, where);
-    Activity result{&recorder, ys[0].index(), ys[0].index(), {}};
-    for (std::span<const Node> nodes : {ys, wrt}) {
+    recorder_ = &Recorder::of(ys[0], asker, where);
+    for (std::span<const Node> nodes : {ys, wrt})
         for (Node node : nodes) {
-            if (&Recorder::of(node, asker, where) != &recorder)
+            if (&Recorder::of(node, asker, where) != recorder_)
                 throw TapeError("nodes are on different tapes; record them on one", {asker, {}, {}, where});
-            check_floating(recorder, asker, node, where);
-            result.first = std::min(result.first, node.index());
+            check_floating(*recorder_, asker, node, where);
         }
-    }
-    for (Node y : ys) result.last = std::max(result.last, y.index());
-    result.depends.assign(result.last - result.first + 1, 0);
+    first_ = wrt[0].index();
+    for (Node x : wrt) first_ = std::min(first_, x.index());
+    for (Node y : ys) last_ = std::max(last_, y.index());
+    search_ = recorder_->take_search(std::size_t(last_) + 1);
+    find_needed(ys);
     for (Node x : wrt)
-        if (x.index() <= result.last) result.depends[x.index() - result.first] = 1;
-    for (Index i = result.first; i <= result.last; ++i) {
-        const Instruction& instruction = recorder.at(i);
+        if (auto* found = search_.find(x.index())) found->wanted = true;
+    keep_dependent();
+}
+
+/// What the ys need, in any order: each instruction found is asked for its operands in turn.
+void Path::find_needed(std::span<const Node> ys) {
+    for (Node y : ys) search_.add(first_, y.index());
+    for (std::size_t k = 0; k < search_.found.size(); ++k) {
+        const Instruction& instruction = recorder_->at(search_.found[k].index);
         if (!instruction.primitive->differentiable || !is_floating(instruction.type.dtype)) continue;
-        char& depends = result.depends[i - result.first];
-        for (Index operand : instruction.operands) depends |= char(result(operand));
+        for (Index operand : instruction.operands) search_.add(first_, operand);
     }
-    return result;
+}
+
+/// Of these, in the order of the tape, what depends on a wrt. Where they lie close together, looking at each place
+/// between them costs less than sorting.
+void Path::keep_dependent() {
+    std::vector<Recorder::Search::Found>& found = search_.found;
+    if (found.empty()) return;
+    steps_.reserve(found.size());
+    if (last_ - first_ < 8 * found.size()) {
+        for (Index i = first_; i <= last_; ++i)
+            if (const auto* needed = search_.find(i)) keep(i, needed->wanted);
+    } else {
+        std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+        for (const auto& needed : found) keep(needed.index, needed.wanted);
+    }
+}
+
+/// From here on `places` says where in `steps_` an instruction is; what is left of the search's own does no harm, since an
+/// entry counts only where the step there names it.
+void Path::keep(Index i, bool wanted) {
+    const Instruction& instruction = recorder_->at(i);
+    if (!wanted && instruction.primitive->differentiable && is_floating(instruction.type.dtype))
+        for (Index operand : instruction.operands) wanted = wanted || find(operand);
+    if (!wanted) return;
+    search_.places[i] = Index(steps_.size());
+    steps_.push_back({i, {}});
 }
 
 void check_partner(const char* asker, Node mine, Node partner, Where where) {

@@ -5,17 +5,41 @@
 
 namespace gradtape::detail {
 
-/// The part of the tape that a derivative runs through.
-struct Activity {
-    Recorder* recorder;
-    Index first, last;             ///< the wrt that comes first, the y that comes last
-    std::vector<char> depends;     ///< by index − first: depends on a wrt, through differentiable instructions
+/// The way of a derivative: the instructions that depend on a wrt, through differentiable instructions, and that a y needs.
+/// Finding it costs as much as what the ys are made of, however long the tape is.
+class Path {
+public:
+    struct Step {
+        Index index;
+        Node derivative;  ///< the sweep's: a cotangent or tangent; a default-made one is zero
+    };
 
-    bool operator()(Index i) const noexcept { return i >= first && i <= last && depends[i - first]; }
+    /// Checks the nodes: one recording, floating.
+    Path(const char* asker, std::span<const Node> ys, std::span<const Node> wrt, Where where);
+    ~Path() { recorder_->put_back(std::move(search_)); }
+    Path(const Path&) = delete;
+    Path& operator=(const Path&) = delete;
+
+    Recorder& recorder() const noexcept { return *recorder_; }
+    /// In the order of the tape.
+    std::span<Step> steps() noexcept { return steps_; }
+    /// Null for an instruction that is not on the way.
+    Step* find(Index i) noexcept {
+        if (i >= search_.places.size() || search_.places[i] >= steps_.size()) return nullptr;
+        Step& step = steps_[search_.places[i]];
+        return step.index == i ? &step : nullptr;
+    }
+
+private:
+    void find_needed(std::span<const Node> ys);
+    void keep_dependent();
+    void keep(Index i, bool wanted);
+
+    Recorder* recorder_;
+    Recorder::Search search_;
+    Index first_ = 0, last_ = 0;  // the wrt that comes first, the y that comes last
+    std::vector<Step> steps_;
 };
-
-/// Checks the nodes (one recording, floating) and marks what depends on `wrt`.
-Activity activity(const char* asker, std::span<const Node> ys, std::span<const Node> wrt, Where where);
 
 /// Throws where `mine`'s type is not that of the node it belongs to.
 void check_partner(const char* asker, Node mine, Node partner, Where where);
@@ -25,12 +49,11 @@ void operand_nodes(Recorder& recorder, const Instruction& instruction, std::vect
 /// Bit i: operand i is a constant.
 std::uint8_t constant_operands(const Recorder& recorder, const Instruction& instruction);
 
-/// The rule for operand k: the last given one serves all further operands.
+/// The rule for operand k; null where there is none.
 template <class Rule>
-Rule rule_for(const Rule (&rules)[3], std::size_t k) {
-    Rule rule = rules[k < 3 ? k : 2];
-    for (std::size_t i = k < 3 ? k : 2; !rule && i-- > 0;) rule = rules[i];
-    return rule;
+Rule rule_for(const Primitive& primitive, const Rule (&rules)[Primitive::max_rules], std::size_t k) {
+    if (primitive.one_rule) return rules[0];
+    return k < Primitive::max_rules ? rules[k] : nullptr;
 }
 
 }  // namespace gradtape::detail

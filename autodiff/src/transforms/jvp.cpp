@@ -11,27 +11,15 @@ using namespace detail;
 
 namespace {
 
-class Tangents {
-public:
-    explicit Tangents(const Activity& active) : active_(active), nodes_(active.depends.size()) {}
-
-    Node of(Index i) const { return active_(i) ? nodes_[i - active_.first] : Node(); }
-    void set(Index i, Node tangent) { nodes_[i - active_.first] = tangent; }
-
-private:
-    const Activity& active_;
-    std::vector<Node> nodes_;
-};
-
 Node sum_of(Node a, Node b) { return !a ? b : !b ? a : add(a, b); }
 
 /// One operand's share of the result's tangent.
 Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_dot) {
     const Primitive& primitive = *instruction.primitive;
-    if (JvpRule rule = rule_for(primitive.jvp, x.index)) return rule(x, z, x_dot);
+    if (JvpRule rule = rule_for(primitive, primitive.jvp, x.index)) return rule(x, z, x_dot);
     // An elementwise Jacobian is diagonal, so it is its own transpose.
     if (primitive.elementwise)
-        if (VjpRule rule = rule_for(primitive.vjp, x.index)) return rule(x, z, x_dot);
+        if (VjpRule rule = rule_for(primitive, primitive.vjp, x.index)) return rule(x, z, x_dot);
     if (primitive.multilinear) {
         std::vector<Node> nodes(x.nodes.begin(), x.nodes.end());
         nodes[x.index] = x_dot;
@@ -41,13 +29,15 @@ Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_
 }
 
 /// z's tangent from its operands'.
-Node push(Recorder& recorder, Index index, const Tangents& tangents) {
+Node push(Path& path, Index index) {
+    Recorder& recorder = path.recorder();
     const Instruction instruction = recorder.at(index);
     std::vector<Node> operands, dots;
     operand_nodes(recorder, instruction, operands);
     bool any = false;
     for (Index i : instruction.operands) {
-        dots.push_back(tangents.of(i));
+        const Path::Step* x = path.find(i);
+        dots.push_back(x ? x->derivative : Node());
         any = any || dots.back();
     }
     if (!any) return {};
@@ -72,26 +62,24 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
     if (wrt.size() != tangents.size())
         throw ValueError(std::to_string(wrt.size()) + " inputs, " + std::to_string(tangents.size()) +
                              " tangents; needs one each", {"jvp", {}, {}, where});
-    const Activity active = activity("jvp", ys, wrt, where);
-    Recorder& recorder = *active.recorder;
+    Path path("jvp", ys, wrt, where);
+    Recorder& recorder = path.recorder();
     const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
-    Tangents found(active);
     for (std::size_t k = 0; k < wrt.size(); ++k) {
         if (!tangents[k]) continue;
         check_partner("jvp", tangents[k], wrt[k], where);
-        if (wrt[k].index() <= active.last) found.set(wrt[k].index(), sum_of(found.of(wrt[k].index()), tangents[k]));
+        if (Path::Step* x = path.find(wrt[k].index())) x->derivative = sum_of(x->derivative, tangents[k]);
     }
-    for (Index i = active.first; i <= active.last; ++i) {
-        if (!active(i)) continue;
-        origin.set(recorder.at(i).where);
-        if (Node z_dot = push(recorder, i, found)) found.set(i, sum_of(found.of(i), z_dot));
+    for (Path::Step& z : path.steps()) {
+        origin.set(recorder.at(z.index).where);
+        if (Node z_dot = push(path, z.index)) z.derivative = sum_of(z.derivative, z_dot);
     }
     origin.set(where);
     std::vector<Node> result;
     for (Node y : ys) {
-        const Node dot = found.of(y.index());
-        result.push_back(dot ? dot : full_like(y, 0.0, where));
+        const Path::Step* step = path.find(y.index());
+        result.push_back(step && step->derivative ? step->derivative : full_like(y, 0.0, where));
     }
     verify_in_debug(recorder.instructions(), before);
     return result;
