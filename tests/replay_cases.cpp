@@ -111,7 +111,10 @@ std::vector<Node> layers(Node x, Node w, Node b, int which) {
         case 4: return {grad(sum(square(y)), {x, w, b})[0], grad(sum(square(y)), {x, w, b})[2]};
         case 5: return {relu(reshape(z, {-1}))};
         case 6: return {relu(product + reshape(b, {1, -1})), product * 2.0};
-        case 7: return {matmul(x, w, {.y = true}) + sum(product, Axes(0))};  // a row that comes after the first product
+        // Rows that are computed after the product.
+        case 7: return {product + sum(w, Axes(1)), relu(matmul(x, w + 1.0, {.y = true}) + sum(w + 1.0, Axes(1)))};
+        case 8: return {relu(product + tanh(b)), exp(matmul(x, w + 1.0, {.y = true}) + tanh(b))};
+        case 9: return {matmul(x, w, {.y = true}) + sum(product, Axes(0)), z + sum(z, Axes(0))};
         default: return {matmul(relu(product + b), w) + broadcast_to(sum(b), x.shape())};
     }
 }
@@ -125,7 +128,7 @@ TEST_CASE("replay: biases and relu join small products where nothing else reads 
     for (DType dtype : floating)
         for (std::int64_t rows : {1, 2, 3, 16, 33})
             for (std::int64_t columns : {1, 3, 16, 40})
-                for (int which = 0; which < 18; ++which) {
+                for (int which = 0; which < 22; ++which) {
                     CAPTURE(rows);
                     CAPTURE(columns);
                     CAPTURE(which);

@@ -47,7 +47,41 @@ Function each(Real (*f)(Real, Real, Real)) {
 
 Real larger(Real x, Real y) { return std::isnan(x) || std::isnan(y) ? x + y : x > y ? x : y; }
 Real smaller(Real x, Real y) { return std::isnan(x) || std::isnan(y) ? x + y : x < y ? x : y; }
-Real log_one_plus_exp(Real x) { return std::isnan(x) ? x : larger(x, 0) + std::log1p(std::exp(-std::abs(x))); }
+
+// Other forms than the library's, so that a mistake in its formula is not made here too.
+
+/// log(1 + eˣ): as it stands where nothing cancels or overflows, else by log(1 + u) = 2 artanh(u/(2 + u)).
+Real log_one_plus_exp(Real x) {
+    if (x > 11000) return x;
+    if (x > -1) return std::log(1 + std::exp(x));
+    const Real u = std::exp(x);
+    return 2 * std::atanh(u / (2 + u));
+}
+/// −log(1 + e^−x), likewise.
+Real log_of_sigmoid(Real x) {
+    return x > 1 ? -2 * std::atanh(1 / (1 + 2 * std::exp(x))) : x - std::log(1 + std::exp(x));
+}
+Real logistic(Real x) {
+    if (x > 0) return (1 + std::tanh(x / 2)) / 2;
+    return std::exp(x) / (1 + std::exp(x));
+}
+/// The middle one of three in order.
+Real middle(Real x, Real low, Real high) {
+    if (std::isnan(x)) return x;
+    Real all[] = {high, x, low};
+    std::sort(std::begin(all), std::end(all));
+    return all[1];
+}
+/// x y where y is on either side of 0, or unordered.
+Real product_off_zero(Real x, Real y) {
+    Real z = 0;
+    if (!(y <= 0 && y >= 0)) z = x * y;
+    return z;
+}
+Real times_log(Real x, Real y) {
+    const Real bits = std::log2(y);
+    return std::fpclassify(x) == FP_ZERO ? 0 : x * bits * std::log(Real(2));
+}
 
 const std::map<std::string, Function> elementwise = {
     {"add", each([](Real x, Real y) { return x + y; })},
@@ -57,7 +91,7 @@ const std::map<std::string, Function> elementwise = {
     {"negative", each([](Real x) { return -x; })},
     {"power", each([](Real x, Real y) { return std::pow(x, y); })},
     {"square", each([](Real x) { return x * x; })},
-    {"multiply_no_nan", each([](Real x, Real y) { return y == 0 ? 0 : x * y; })},
+    {"multiply_no_nan", each([](Real x, Real y) { return product_off_zero(x, y); })},
     {"sqrt", each([](Real x) { return std::sqrt(x); })},
     {"rsqrt", each([](Real x) { return 1 / std::sqrt(x); })},
     {"reciprocal", each([](Real x) { return 1 / x; })},
@@ -69,18 +103,18 @@ const std::map<std::string, Function> elementwise = {
     {"cos", each([](Real x) { return std::cos(x); })},
     {"tan", each([](Real x) { return std::tan(x); })},
     {"tanh", each([](Real x) { return std::tanh(x); })},
-    {"sigmoid", each([](Real x) { return 1 / (1 + std::exp(-x)); })},
+    {"sigmoid", each([](Real x) { return logistic(x); })},
     {"softplus", each([](Real x) { return log_one_plus_exp(x); })},
-    {"log_sigmoid", each([](Real x) { return -log_one_plus_exp(-x); })},
+    {"log_sigmoid", each([](Real x) { return log_of_sigmoid(x); })},
     {"relu", each([](Real x) { return larger(x, 0); })},
     {"abs", each([](Real x) { return std::abs(x); })},
-    {"sign", each([](Real x) { return std::isnan(x) ? x : Real((x > 0) - (x < 0)); })},
+    {"sign", each([](Real x) { return x == 0 || std::isnan(x) ? x : std::copysign(Real(1), x); })},
     {"maximum", each([](Real x, Real y) { return larger(x, y); })},
     {"minimum", each([](Real x, Real y) { return smaller(x, y); })},
-    {"clamp", each([](Real x, Real low, Real high) { return std::isnan(x) ? x : smaller(larger(x, low), high); })},
-    {"xlogy", each([](Real x, Real y) { return x == 0 ? 0 : x * std::log(y); })},
+    {"clamp", each([](Real x, Real low, Real high) { return middle(x, low, high); })},
+    {"xlogy", each([](Real x, Real y) { return times_log(x, y); })},
     {"where", each([](Real condition, Real x, Real y) { return condition != 0 ? x : y; })},
-    {"where_positive", each([](Real x, Real y) { return x > 0 ? y : 0; })},
+    {"where_positive", each([](Real x, Real y) { return std::fmax(x, 0) == 0 ? 0 : y; })},
     {"equal", each([](Real x, Real y) { return Real(x == y); })},
     {"not_equal", each([](Real x, Real y) { return Real(x != y); })},
     {"less", each([](Real x, Real y) { return Real(x < y); })},

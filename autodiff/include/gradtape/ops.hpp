@@ -44,7 +44,7 @@ Node power(Operand x, Operand y);
 /// z = x². x̄ = 2 z̄ x.
 Node square(Operand x);
 /// z = x y, but 0 wherever y = 0, even where x is infinite or NaN: what the rules use so that a zero cotangent
-/// stays zero through a pole. x̄ = the same with z̄ for x; ȳ = z̄ x (0 where z̄ = 0).
+/// stays zero through a pole; floating only. x̄ = the same with z̄ for x; ȳ = z̄ x (0 where z̄ = 0).
 Node multiply_no_nan(Operand x, Operand y);
 
 // ---- elementwise functions: float32, float64 --------------------------------------------------------------
@@ -79,20 +79,20 @@ Node relu(Operand x);
 Node abs(Operand x);
 /// z = −1, 0 or 1; NaN of NaN. Derivative 0. Also int64.
 Node sign(Operand x);
-/// The larger; NaN if either is. Edge: a tie gives each half the cotangent, or none where one side is a constant.
+/// The larger; NaN if either is. Also int64. Edge: a tie gives each half the cotangent, or none where one side is a constant.
 Node maximum(Operand x, Operand y);
-/// The smaller; as maximum.
+/// The smaller; as maximum. Also int64.
 Node minimum(Operand x, Operand y);
 /// min(max(x, low), high). Edge: derivative 1 at the bounds. ValueError where low > high.
 Node clamp(Operand x, double low, double high);
 /// x log y, and 0 where x = 0. x̄ = z̄ log y, ȳ = z̄ x / y.
 Node xlogy(Operand x, Operand y);
 
-// ---- selection, comparison, logic, dtype ------------------------------------------------------------------
+// ---- selection, comparison, logic, dtype: any dtype -------------------------------------------------------
 
 /// Elementwise condition ? x : y. The unselected side receives exactly 0.
 Node where(Operand condition, Operand x, Operand y);
-/// Elementwise x > 0 ? y : 0, for floats: where(x > 0, y, 0) without the boolean. ȳ = where_positive(x, z̄), x̄ = 0. The rule
+/// Elementwise x > 0 ? y : 0, floating only: where(x > 0, y, 0) without the boolean. ȳ = where_positive(x, z̄), x̄ = 0. The rule
 /// of relu. Edge: 0 where x is NaN.
 Node where_positive(Operand x, Operand y);
 /// Comparisons: boolean results, no derivative. Operands of one dtype.
@@ -102,7 +102,7 @@ Node less(Operand x, Operand y);
 Node less_equal(Operand x, Operand y);
 Node greater(Operand x, Operand y);
 Node greater_equal(Operand x, Operand y);
-/// Logic on booleans.
+/// Logic, boolean only.
 Node logical_and(Operand x, Operand y);
 Node logical_or(Operand x, Operand y);
 Node logical_not(Operand x);
@@ -112,7 +112,8 @@ Node cast(Operand x, DType dtype);
 /// z = x, with derivative 0.
 Node stop_gradient(Operand x);
 
-// ---- reductions: over `axes`, all of them by default; keepdims keeps reduced axes with extent 1 ------------
+// ---- reductions: float32, float64, int64 -------------------------------------------------------------------
+// Over `axes`, all of them by default; keepdims keeps reduced axes with extent 1.
 
 /// Σ x. Pairwise over a fixed tree: accurate, and the same bits for any block size and thread count. Empty: 0.
 Node sum(Operand x, Axes axes = {}, bool keepdims = false);
@@ -131,15 +132,15 @@ Node prod(Operand x, Axes axes = {}, bool keepdims = false);
 Node max(Operand x, Axes axes = {}, bool keepdims = false);
 /// Smallest element; as max.
 Node min(Operand x, Axes axes = {}, bool keepdims = false);
-/// log Σ eˣ, shifted by the maximum. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0;
+/// log Σ eˣ, shifted by the maximum; floating only. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0;
 /// over no axes it is x itself.
 Node logsumexp(Operand x, Axes axes = {}, bool keepdims = false);
-/// eˣ / Σ eˣ along one axis. x̄ = z (z̄ − Σ z̄ z). Edge: a row of −inf gives 0.
+/// eˣ / Σ eˣ along one axis; floating only. x̄ = z (z̄ − Σ z̄ z). Edge: a row of −inf gives 0.
 Node softmax(Operand x, int axis = -1);
-/// x − logsumexp(x) along one axis. x̄ = z̄ − e^z Σ z̄.
+/// x − logsumexp(x) along one axis; floating only. x̄ = z̄ − e^z Σ z̄.
 Node log_softmax(Operand x, int axis = -1);
 
-// ---- shape -------------------------------------------------------------------------------------------------
+// ---- shape: any dtype --------------------------------------------------------------------------------------
 
 /// NumPy broadcasting to `shape`. x̄ = sum_to(z̄, x.shape).
 Node broadcast_to(Operand x, const Shape& shape);
@@ -169,7 +170,7 @@ Node stack(std::initializer_list<Node> parts, int axis = 0, Where where = Where:
 /// `before[i]` and `after[i]` elements of `value` around axis i.
 Node pad(Operand x, const Shape& before, const Shape& after, double value = 0.0);
 
-// ---- linear algebra ----------------------------------------------------------------------------------------
+// ---- linear algebra: float32, float64 ----------------------------------------------------------------------
 
 struct Transposed {
     bool x = false;
@@ -177,7 +178,7 @@ struct Transposed {
 };
 /// Matrix product as NumPy's `@`: (…, m, k) (…, k, n) → (…, m, n), leading axes broadcast; a vector on the left is a
 /// row, on the right a column. `Transposed` swaps the last two axes of an operand first, without a copy.
-/// x̄ = z̄ yᵀ, ȳ = xᵀ z̄ (Giles 2008, 2.2.2). Floating only.
+/// x̄ = z̄ yᵀ, ȳ = xᵀ z̄ (Giles 2008, 2.2.2).
 Node matmul(Operand x, Operand y, Transposed transposed = {});
 
 // ---- operators ---------------------------------------------------------------------------------------------

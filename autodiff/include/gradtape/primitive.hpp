@@ -162,6 +162,19 @@ struct Domain {
     double kink = 0, gap = 0;
 };
 
+/// A set of element types.
+class DTypes {
+public:
+    constexpr DTypes(std::initializer_list<DType> dtypes) {
+        for (DType dtype : dtypes) bits_ |= std::uint8_t(1u << unsigned(dtype));
+    }
+    constexpr bool contains(DType dtype) const noexcept { return bits_ >> unsigned(dtype) & 1; }
+    friend constexpr bool operator==(DTypes, DTypes) = default;
+
+private:
+    std::uint8_t bits_ = 0;
+};
+
 /// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
 /// `integers` are axes, steps, widths.
 struct Setting {
@@ -195,6 +208,8 @@ struct Primitive {
                                           ///< one only, unless elementwise
     bool linear = false;                  ///< in all operands together: jvp applies the primitive to tangents
     bool multilinear = false;             ///< in each operand: jvp replaces one operand by its tangent
+    /// Which of its operands' dtypes it takes: of operand `loop_operand`, and of all after it.
+    DTypes dtypes = {DType::float32, DType::float64, DType::int64, DType::boolean};
     bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer

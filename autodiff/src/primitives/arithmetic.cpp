@@ -11,16 +11,16 @@ constexpr auto square_kernel = [](auto x) { return x * x; };
 constexpr auto negative_kernel = [](auto x) { return negated(x); };
 
 // z = x + y
-GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add").integers<add_kernel>().commutative().linear()
+GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add").integers<add_kernel>().takes(numbers).commutative().linear()
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).one_rule().on(any_real);
 
 // z = x − y
-GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subtract_kernel>().linear()
+GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subtract_kernel>().takes(numbers).linear()
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
          [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
 
 // z = x y
-GRADTAPE_PRIMITIVE(multiply) = binary<multiply_kernel>("multiply").integers<multiply_kernel>().commutative()
+GRADTAPE_PRIMITIVE(multiply) = binary<multiply_kernel>("multiply").integers<multiply_kernel>().takes(numbers).commutative()
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
          [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }).on(any_real);
 
@@ -33,14 +33,14 @@ GRADTAPE_PRIMITIVE(divide) = binary<divide_kernel>("divide")
 
 // z = −x, as IEEE negation has it: of 0 it is −0, and NaN changes its sign
 constexpr auto negative_integer = [](auto x) { return decltype(x)(0) - x; };
-GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negative_integer>().linear()
+GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negative_integer>().takes(numbers).linear()
     .vjp([](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
 
 // z = x^y, by the C library: exp(y log x) would lose digits as the exponent grows.
 // ∂z/∂x = y x^(y−1), and 0 where y = 0. ∂z/∂y = z log x, and 0 at x = 0 ≤ y (PyTorch's pow_backward_exponent).
 constexpr auto power_kernel = [](auto x, auto y) { return std::pow(x, y); };
 GRADTAPE_PRIMITIVE(power) = [] {
-    Define d = elementwise("power", 2);
+    Define d = elementwise("power", 2).takes(floats);
     d.loops[std::size_t(DType::float32)] = &scalar_loop<power_kernel, float, float, float>;
     d.loops[std::size_t(DType::float64)] = &scalar_loop<power_kernel, double, double, double>;
     return d;
@@ -53,7 +53,7 @@ GRADTAPE_PRIMITIVE(power) = [] {
     .on(positive, any_real);
 
 // z = x²
-GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>()
+GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>().takes(numbers)
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * (x[0] + x[0]); }).on(any_real);
 
 // z = x y, and 0 where y = 0
@@ -80,7 +80,7 @@ static Node share_of_tie(const Operands& x, Node wins, Node z_bar) {
 constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] > x[1 - x.index], z_bar);
 };
-GRADTAPE_PRIMITIVE(maximum) = binary<maximum_kernel>("maximum").integers<maximum_integer, std::int64_t>()
+GRADTAPE_PRIMITIVE(maximum) = binary<maximum_kernel>("maximum").integers<maximum_integer, std::int64_t>().takes(numbers)
     .vjp(maximum_rule).one_rule().on({0, 2}, {-2, -0.1});
 
 // z = min(x, y)
@@ -91,7 +91,7 @@ constexpr auto minimum_integer = [](auto x, auto y) { return x < y ? x : y; };
 constexpr VjpRule minimum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] < x[1 - x.index], z_bar);
 };
-GRADTAPE_PRIMITIVE(minimum) = binary<minimum_kernel>("minimum").integers<minimum_integer, std::int64_t>()
+GRADTAPE_PRIMITIVE(minimum) = binary<minimum_kernel>("minimum").integers<minimum_integer, std::int64_t>().takes(numbers)
     .vjp(minimum_rule).one_rule().on({0, 2}, {-2, -0.1});
 
 // z = min(max(x, low), high); the slope is 1 at the bounds. NaN stays NaN. The bounds are constants.

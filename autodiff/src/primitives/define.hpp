@@ -83,6 +83,8 @@ struct Define : Primitive {
     /// vjp[0], and jvp[0] where there is one, serve every operand.
     constexpr Define one_rule() const { return with([](Define& d) { d.Primitive::one_rule = true; }); }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
+    /// The dtypes that its operands may have; without this, all.
+    constexpr Define takes(DTypes dtypes) const { return with([&](Define& d) { d.dtypes = dtypes; }); }
     constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
     constexpr Define identity() const { return with([](Define& d) { d.Primitive::identity = true; }); }
@@ -120,6 +122,9 @@ struct Define : Primitive {
 
 using Kind = Setting::Kind;
 
+constexpr DTypes floats{DType::float32, DType::float64};
+constexpr DTypes numbers{DType::float32, DType::float64, DType::int64};
+
 constexpr Domain any_real{-2, 2};
 constexpr Domain positive{0.2, 3};
 constexpr Domain away_from_zero{-2, 2, 0, 0.1};
@@ -140,7 +145,7 @@ constexpr Define elementwise(const char* name, int arity, ShapeRule shape = firs
 /// Floating elementwise primitives computed by one SIMD kernel.
 template <const auto& kernel, std::size_t arity>
 constexpr Define by_simd(const char* name) {
-    Define d = elementwise(name, int(arity));
+    Define d = elementwise(name, int(arity)).takes(floats);
     d.loops[std::size_t(DType::float32)] = &simd_loop<kernel, float, arity>;
     d.loops[std::size_t(DType::float64)] = &simd_loop<kernel, double, arity>;
     if constexpr (arity == 1) {
@@ -168,7 +173,7 @@ constexpr Define ternary(const char* name) {
 /// Floating, one element at a time: for functions whose SIMD form would let lanes influence each other.
 template <const auto& kernel>
 constexpr Define scalar_unary(const char* name) {
-    Define d = elementwise(name, 1);
+    Define d = elementwise(name, 1).takes(floats);
     d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, float, float>;
     d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, double, double>;
     return d;

@@ -93,7 +93,7 @@ GRADTAPE_PRIMITIVE(relu) = unary<relu_kernel>("relu")
 // z = |x|. Slope 0 at 0.
 constexpr auto abs_kernel = [](auto x) { return xsimd::abs(x); };
 constexpr auto abs_integer = [](auto x) { return x >> 63 ? decltype(x)(0) - x : x; };
-GRADTAPE_PRIMITIVE(abs) = unary<abs_kernel>("abs").integers<abs_integer>()
+GRADTAPE_PRIMITIVE(abs) = unary<abs_kernel>("abs").integers<abs_integer>().takes(numbers)
     .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * sign(x[0]); }).on(away_from_zero);
 
 // z = −1, 0, 1; NaN stays NaN
@@ -102,7 +102,7 @@ constexpr auto sign_kernel = [](auto x) {
     return xsimd::select(x > zero, one, xsimd::select(x < zero, -one, x));
 };
 constexpr auto sign_integer = [](auto x) { return decltype(x)((x > 0) - (x < 0)); };
-GRADTAPE_PRIMITIVE(sign) = unary<sign_kernel>("sign").integers<sign_integer, std::int64_t>()
+GRADTAPE_PRIMITIVE(sign) = unary<sign_kernel>("sign").integers<sign_integer, std::int64_t>().takes(numbers)
     .piecewise_constant().on(away_from_zero);
 
 // z = x log y, and 0 where x = 0

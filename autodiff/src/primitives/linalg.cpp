@@ -99,7 +99,7 @@ Node y_cotangent(Node x, Node z_bar, Transposed t) {
 // z = op(x) op(y). x̄ = z̄ op(y)ᵀ and ȳ = op(x)ᵀ z̄ (Giles 2008, 2.2.2), with the transpositions folded into the flags.
 GRADTAPE_PRIMITIVE(matmul) = Define("matmul", 2)
     .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
-    .shaped([](const ShapeCall& call) { return product_type(call, 0); })
+    .shaped([](const ShapeCall& call) { return product_type(call, 0); }).takes(floats)
     .settled<prepare_matmul>()
     .vjp([](const Operands& x, Node, Node z_bar) { return x_cotangent(x[1], z_bar, flags(x.attributes)); },
          [](const Operands& x, Node, Node z_bar) { return y_cotangent(x[0], z_bar, flags(x.attributes)); })
@@ -142,7 +142,7 @@ Node as_number(const Operands& x) { return gradtape::reshape(x[3], {}); }
 }  // namespace
 GRADTAPE_PRIMITIVE(addmm) = Define("addmm", 4)
     .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
-    .shaped(addmm_type)
+    .shaped(addmm_type).takes(floats)
     .settled<prepare_addmm>()
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
          [](const Operands& x, Node, Node z_bar) {

@@ -144,7 +144,7 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 
 // z = Σ x
 GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(reduced_type).settled<prepare_sum>()
+    .shaped(reduced_type).takes(numbers).settled<prepare_sum>()
     .streamed(&sum_stream_float, &sum_stream_double).linear()
     .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar); }).on(any_real);
 
@@ -187,7 +187,7 @@ Node prod_rule(const Operands& x, Node, Node z_bar) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(reduced_type).settled<prepare_prod>()
+    .shaped(reduced_type).takes(numbers).settled<prepare_prod>()
     .vjp(prod_rule)
     .jvp([](const Operands& x, Node z, Node x_dot) {
         const Node others = prod_rule(x, z, full_like(z, 1.0));
@@ -215,12 +215,12 @@ constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(max) = Define("max", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(nonempty_reduced_type).settled<prepare_max>()
+    .shaped(nonempty_reduced_type).takes(numbers).settled<prepare_max>()
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
 
 // z = min x
 GRADTAPE_PRIMITIVE(min) = Define("min", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(nonempty_reduced_type).settled<prepare_min>()
+    .shaped(nonempty_reduced_type).takes(numbers).settled<prepare_min>()
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
 
 // z = log Σ eˣ. Its slope is softmax(x), which has the right limits where x is infinite.
@@ -233,7 +233,7 @@ Node softmax_like(const Operands& x) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(floating_reduced_type)
+    .shaped(floating_reduced_type).takes(floats)
     .settled<prepare_logsumexp>()
     .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar) * softmax_like(x); })
     .jvp([](const Operands& x, Node, Node x_dot) {
@@ -245,12 +245,12 @@ namespace {
 constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * (bar - again(x, bar * z, true)); };
 }
 GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).with_settings({"axes", Kind::integers})
-    .shaped(along_axes_type)
+    .shaped(along_axes_type).takes(floats)
     .settled<prepare_softmax>().vjp(softmax_rule).jvp(softmax_rule).on(any_real);
 
 // z = x − log Σ eˣ
 GRADTAPE_PRIMITIVE(log_softmax) = Define("log_softmax", 1).with_settings({"axes", Kind::integers})
-    .shaped(along_axes_type)
+    .shaped(along_axes_type).takes(floats)
     .settled<prepare_log_softmax>()
     .vjp([](const Operands& x, Node z, Node z_bar) { return z_bar - gradtape::exp(z) * again(x, z_bar, true); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return x_dot - again(x, gradtape::exp(z) * x_dot, true); })

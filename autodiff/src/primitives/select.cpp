@@ -20,7 +20,7 @@ constexpr Define comparison(const char* name) {
 
 template <const auto& kernel>
 constexpr Define logic(const char* name, int arity) {
-    Define d = elementwise(name, arity, boolean_type);
+    Define d = elementwise(name, arity, boolean_type).takes({DType::boolean});
     d.loops[std::size_t(DType::boolean)] = uniform_loop<kernel, Byte, Byte>();
     return d.piecewise_constant();
 }
