@@ -64,9 +64,11 @@ Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
     Shape order = kept, together;
     for (std::int64_t axis : list) order.push_back(axis);
     for (std::size_t i = kept.size(); i < order.size(); ++i) together.push_back(std::int64_t(i));
-    x = bind(Op::transpose, {{x, operand.where()}}, {{"permutation", order}});
-    x = bind(op, {{x, operand.where()}}, {{"axes", together}, {"keepdims", false}});
-    return keepdims ? bind(Op::reshape, {{x, operand.where()}}, {{"shape", with_ones}}) : x;
+    return all_or_nothing(x, [&] {
+        x = bind(Op::transpose, {{x, operand.where()}}, {{"permutation", order}});
+        x = bind(op, {{x, operand.where()}}, {{"axes", together}, {"keepdims", false}});
+        return keepdims ? bind(Op::reshape, {{x, operand.where()}}, {{"shape", with_ones}}) : x;
+    });
 }
 
 Node along(Op op, const Operand& operand, int axis) {
@@ -125,17 +127,24 @@ Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
 Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
 
 Node mean(Operand x, Axes axes, bool keepdims) {
-    return average(x, axes, keepdims, floating_count("mean", x, axes));
+    const double count = floating_count("mean", x, axes);
+    return all_or_nothing(x.node(), [&] { return average(x, axes, keepdims, count); });
 }
 
 Node norm(Operand x, Axes axes, bool keepdims) {
     floating_count("norm", x, axes);
-    const Node squares = bind(Op::square, {x});
-    return root(reduce(Op::sum, {squares, x.where()}, axes, keepdims), x.where());
+    return all_or_nothing(x.node(), [&] {
+        const Node squares = bind(Op::square, {x});
+        return root(reduce(Op::sum, {squares, x.where()}, axes, keepdims), x.where());
+    });
 }
 
-Node variance(Operand x, Axes axes, bool keepdims) { return variance_of("variance", x, axes, keepdims); }
-Node stddev(Operand x, Axes axes, bool keepdims) { return root(variance_of("stddev", x, axes, keepdims), x.where()); }
+Node variance(Operand x, Axes axes, bool keepdims) {
+    return all_or_nothing(x.node(), [&] { return variance_of("variance", x, axes, keepdims); });
+}
+Node stddev(Operand x, Axes axes, bool keepdims) {
+    return all_or_nothing(x.node(), [&] { return root(variance_of("stddev", x, axes, keepdims), x.where()); });
+}
 
 Node broadcast_to(Operand x, const Shape& shape) {
     const Node node = node_of(x, "broadcast_to");
@@ -155,8 +164,10 @@ Node sum_to(Operand x, const Shape& shape) {
         axes.push_back(std::int64_t(i));
     }
     if (!fits) refuse("sum_to", "shape " + to_string(shape) + " does not broadcast to " + to_string(from), {from, shape}, x.where());
-    const Node z = axes.empty() ? node : reduce(Op::sum, x, axes, false);
-    return z.shape() == shape ? z : bind(Op::reshape, {{z, x.where()}}, {{"shape", shape}});
+    return all_or_nothing(node, [&] {
+        const Node z = axes.empty() ? node : reduce(Op::sum, x, axes, false);
+        return z.shape() == shape ? z : bind(Op::reshape, {{z, x.where()}}, {{"shape", shape}});
+    });
 }
 
 Node reshape(Operand x, const Shape& shape) {
@@ -220,8 +231,10 @@ Node slice(Operand x, std::span<const Range> ranges) {
             return std::clamp(*bound < 0 ? *bound + n : *bound, low, high);
         };
         const std::int64_t first = clip(range.start, by > 0 ? low : high), last = clip(range.stop, by > 0 ? high : low);
-        const std::int64_t span = by > 0 ? last - first : first - last, width = by > 0 ? by : -by;
-        const std::int64_t count = span > 0 ? (span - 1) / width + 1 : 0;
+        // Widths are counted without a sign: that of the smallest step is no int64.
+        const std::int64_t span = by > 0 ? last - first : first - last;
+        const std::uint64_t width = by > 0 ? std::uint64_t(by) : 0 - std::uint64_t(by);
+        const std::int64_t count = span > 0 ? std::int64_t(std::uint64_t(span - 1) / width) + 1 : 0;
         start.push_back(count > 0 ? first : 0);
         step.push_back(count > 0 ? by : 1);
         shape.push_back(count);
@@ -252,17 +265,20 @@ Node stack(std::span<const Node> parts, int axis, Where where) {
         if (i == at) wide.push_back(1);
         if (i < first.rank()) wide.push_back(first[i]);
     }
-    std::vector<Node> rows;
     for (const Node& part : parts) {
-        Recorder::of(part, "stack", where);
+        if (&Recorder::of(part, "stack", where) != Recorder::owner(parts[0]))
+            throw TapeError("operands are on different tapes; record them on one", {"stack", {}, {}, where});
         if (!(part.shape() == first))
             refuse("stack", "shapes " + to_string(first) + " and " + to_string(part.shape()) + " differ", {first, part.shape()}, where);
         if (part.dtype() != parts[0].dtype())
             throw DTypeError(std::string("dtypes ") + to_string(parts[0].dtype()) + " and " + to_string(part.dtype()) +
                                  " differ; cast one of them", {"stack", {first, first}, {}, where});
-        rows.push_back(reshape({part, where}, wide));
     }
-    return concatenate(rows, int(at), where);
+    return all_or_nothing(parts[0], [&] {
+        std::vector<Node> rows;
+        for (const Node& part : parts) rows.push_back(reshape({part, where}, wide));
+        return concatenate(rows, int(at), where);
+    });
 }
 
 Node stack(std::initializer_list<Node> parts, int axis, Where where) {
@@ -302,11 +318,10 @@ const Attributes& matmul_attributes(Transposed t) {
     return all[int(t.x) + 2 * int(t.y)];
 }
 
-}  // namespace
-
-Node matmul(Operand x, Operand y, Transposed transposed) {
+/// The product where the operands need not be matrices.
+Node product(const Operand& x, const Operand& y, Transposed transposed) {
     const Where where = x.where();
-    Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
+    Node a = x.node(), b = y.node();
     const Shape xs = a.shape(), ys = b.shape();
     if (xs.rank() == 0 || ys.rank() == 0)
         refuse("matmul", "a scalar operand: x " + to_string(xs) + ", y " + to_string(ys) + "; multiply instead", {xs, ys}, where);
@@ -333,6 +348,14 @@ Node matmul(Operand x, Operand y, Transposed transposed) {
     for (std::size_t i = 0; i < z.shape().rank(); ++i)
         if (!(row && i + 2 == z.shape().rank()) && !(column && i + 1 == z.shape().rank())) shape.push_back(z.shape()[i]);
     return reshape({z, where}, shape);
+}
+
+}  // namespace
+
+Node matmul(Operand x, Operand y, Transposed transposed) {
+    const Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
+    if (a.shape().rank() == 2 && b.shape().rank() == 2) return product(x, y, transposed);
+    return all_or_nothing(a, [&] { return product(x, y, transposed); });
 }
 
 }  // namespace gradtape

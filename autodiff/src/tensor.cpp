@@ -3,6 +3,7 @@
 #include <gradtape/tensor.hpp>
 
 #include "support/convert.hpp"
+#include "support/extents.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -28,15 +29,8 @@ std::shared_ptr<void> allocate(std::size_t bytes) {
     return {memory, [](void* p) { std::free(p); }};
 }
 
-/// Extents must be >= 0 and the bytes must fit: bad input is refused before anything is allocated.
-void check_type(const Type& type) {
-    std::int64_t n = 1;
-    for (std::int64_t extent : type.shape) {
-        if (extent < 0) throw ShapeError("negative extent in shape " + to_string(type.shape), {"tensor", {type.shape}, {}, {}});
-        if (__builtin_mul_overflow(n, extent == 0 ? 1 : extent, &n) || n > (std::int64_t(1) << 48))
-            throw ShapeError("shape " + to_string(type.shape) + " has too many elements", {"tensor", {type.shape}, {}, {}});
-    }
-}
+/// Bad input is refused before anything is allocated.
+void check_type(const Type& type) { detail::check_exists(type.shape, "tensor", {}); }
 
 /// Calls `body` with a value of the C++ type of `dtype`.
 template <class Body>

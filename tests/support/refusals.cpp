@@ -1,6 +1,25 @@
 #include "refusals.hpp"
 
+#include <algorithm>
+
 namespace gradtape::test {
+namespace {
+
+std::vector<const Tape*>& alive() {
+    static std::vector<const Tape*> tapes;
+    return tapes;
+}
+
+}  // namespace
+
+Tape::Tape(Recording recording) : gradtape::Tape(recording) { alive().push_back(this); }
+Tape::~Tape() { std::erase(alive(), this); }
+
+std::vector<std::size_t> recorded() {
+    std::vector<std::size_t> result;
+    for (const Tape* tape : alive()) result.push_back(tape->size());
+    return result;
+}
 
 std::string compare(const Error& error, const Refusal& expected, unsigned line) {
     const std::string text = error.what();

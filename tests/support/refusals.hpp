@@ -4,8 +4,21 @@
 #include "tensors.hpp"
 
 #include <cstring>
+#include <vector>
 
 namespace gradtape::test {
+
+/// A tape on which a refused call may record nothing: `refused` looks at all those that are alive. It goes by the name that
+/// tests call a tape by.
+class Tape : public gradtape::Tape {
+public:
+    explicit Tape(Recording recording = Recording::eager);
+    ~Tape();
+    Tape(const Tape&) = delete;
+};
+
+/// What has been recorded on those tapes: the sizes, and which instruction would be the next.
+std::vector<std::size_t> recorded();
 
 struct Refusal {
     const char* name = "";        ///< expected primitive(), and the message's `[name] `
@@ -16,12 +29,14 @@ struct Refusal {
 /// "" where the error's facts are the expected ones; `line` 0 leaves where() unchecked.
 std::string compare(const Error& error, const Refusal& expected, unsigned line);
 
-/// "" where `call` throws an E with the expected facts that blames the line of this very call.
+/// "" where `call` throws an E with the expected facts that blames the line of this very call, and has recorded nothing.
 template <class E>
 std::string refused(const std::function<void()>& call, const Refusal& expected, unsigned line = __builtin_LINE()) {
+    const std::vector<std::size_t> before = recorded();
     try {
         call();
     } catch (const E& error) {
+        if (recorded() != before) return std::string("something has been recorded: ") + error.what();
         return compare(error, expected, line);
     } catch (const std::exception& error) {
         return std::string("another class of error: ") + error.what();

@@ -65,11 +65,12 @@ public:
     constexpr const std::int64_t* begin() const noexcept { return extents_; }
     constexpr const std::int64_t* end() const noexcept { return extents_ + rank_; }
 
-    /// Number of elements: the product of the extents, 1 for a scalar.
+    /// Number of elements: the product of the extents, 1 for a scalar. A tensor or node has at most 2^40 of them, an extent
+    /// of 0 counted as 1; of larger shapes, which no value has, it is the product modulo 2^64.
     constexpr std::int64_t elements() const noexcept {
-        std::int64_t n = 1;
-        for (std::size_t i = 0; i < rank_; ++i) n *= extents_[i];
-        return n;
+        std::uint64_t n = 1;
+        for (std::size_t i = 0; i < rank_; ++i) n *= std::uint64_t(extents_[i]);
+        return std::int64_t(n);
     }
 
     constexpr void push_back(std::int64_t extent) {

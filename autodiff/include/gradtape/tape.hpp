@@ -87,8 +87,25 @@ public:
 private:
     friend class Node;
     friend class detail::Recorder;
-    std::unique_ptr<detail::Recorder> recorder_;
+    struct Retire {
+        void operator()(detail::Recorder* recorder) const noexcept;
+    };
+    std::unique_ptr<detail::Recorder, Retire> recorder_;
 };
+
+namespace detail {
+void all_or_nothing(Node x, void (*record)(void* its), void* its);
+}
+
+/// Calls `record` and gives its result. Where it throws, all that was recorded meanwhile on the tape of `x` is taken back:
+/// how an operation that is made of several records nothing when it is refused. Nodes made meanwhile must then not be used.
+template <class Record>
+auto all_or_nothing(Node x, Record&& record) {
+    std::optional<decltype(record())> result;
+    const auto call = [&] { result.emplace(record()); };
+    detail::all_or_nothing(x, [](void* its) { (*static_cast<decltype(call)*>(its))(); }, const_cast<void*>(static_cast<const void*>(&call)));
+    return *std::move(result);
+}
 
 /// Records a parameter leaf on the tape that `x` is on: how a layer puts its weights beside its input.
 Node sibling_parameter(Node x, const Tensor& value, Where where = Where::here());

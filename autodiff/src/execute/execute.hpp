@@ -24,10 +24,4 @@ void repeat_number(DType dtype, double value, void* block);
 /// Writes out a repeated value in full.
 void spread(const Type& type, const void* block, void* out);
 
-/// The loop of an elementwise primitive: by the dtype of its deciding operand, and for cast by the result's too.
-inline Loop loop_of(const Primitive& primitive, DType operand, DType result) {
-    if (primitive.loops_by_result) return primitive.loops_by_result[4 * std::size_t(operand) + std::size_t(result)];
-    return primitive.loops[std::size_t(operand)];
-}
-
 }  // namespace gradtape::detail

@@ -24,7 +24,7 @@ struct Program::Body {
     std::vector<detail::Index> parameters;  ///< parameter leaves, likewise
     std::vector<Update> updates;
     std::vector<Tensor> input_values, parameter_values;  ///< as recorded; empty where there are none. Passes drop them
-    std::uint32_t recording = 0;  ///< which recording's nodes the leaves are; 0: of none
+    detail::RecordingId recording;  ///< whose nodes the leaves are
     std::shared_ptr<const void> names;  ///< keeps the file names in `where` alive, where they are not literals
 };
 

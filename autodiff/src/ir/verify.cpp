@@ -1,6 +1,9 @@
 // Checks a program: operands before use, arity, and types that the shape rules give again.
 #include "verify.hpp"
 
+#include "../support/extents.hpp"
+#include "own.hpp"
+
 namespace gradtape::detail {
 namespace {
 
@@ -23,7 +26,7 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
             broken(instruction, index, "uses %" + std::to_string(operand) + ", which does not come before it");
         types.push_back(&instructions[operand].type);
     }
-    if (primitive.leaf) return;
+    if (primitive.leaf) return check_exists(instruction.type.shape, primitive.name, instruction.where);
     const Type* deciding = primitive.elementwise ? types[primitive.loop_operand] : nullptr;
     for (std::size_t k = 0; deciding && k < types.size(); ++k)
         if (!(types[k]->shape == deciding->shape) || (k > primitive.loop_operand && types[k]->dtype != deciding->dtype))
@@ -31,7 +34,10 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
                                            "; elementwise operands need one shape and dtype");
     if (deciding && !primitive.loops[std::size_t(deciding->dtype)])
         broken(instruction, index, std::string("does not take ") + to_string(deciding->dtype));
-    const Type type = primitive.shape({types, instruction.attributes, primitive.name, instruction.where});
+    const Type type = in_the_name_of(primitive, instruction.where, [&] {
+        return primitive.shape({types, instruction.attributes, primitive.name, instruction.where});
+    });
+    check_result(primitive, types, type, instruction.where);
     if (!(type == instruction.type))
         broken(instruction, index, "is typed " + to_string(instruction.type) + "; its rule says " + to_string(type));
 }

@@ -3,6 +3,7 @@
 #include "define.hpp"
 
 #include "../kernels/layout.hpp"
+#include "../support/extents.hpp"
 
 #include <cstring>
 
@@ -78,8 +79,10 @@ void check_window(const ShapeCall& call, const Shape& shape, const Shape& extent
     if (start.size() != shape.rank() || step.size() != shape.rank() || extents.rank() != shape.rank())
         call.refuse("one start and step per axis of shape " + to_string(shape) + " are needed");
     for (std::size_t i = 0; i < shape.rank(); ++i) {
-        const std::int64_t last = start[i] + (extents[i] - 1) * step[i];
-        const bool inside = start[i] >= 0 && start[i] < shape[i] && last >= 0 && last < shape[i];
+        std::int64_t last = 0;
+        const bool wraps = extents[i] > 0 && (__builtin_mul_overflow(extents[i] - 1, step[i], &last) ||
+                                              __builtin_add_overflow(last, start[i], &last));
+        const bool inside = !wraps && start[i] >= 0 && start[i] < shape[i] && last >= 0 && last < shape[i];
         if (step[i] == 0 || extents[i] < 0 || (extents[i] > 0 && !inside))
             call.refuse("slice " + std::to_string(start[i]) + " step " + std::to_string(step[i]) + " × " +
                             std::to_string(extents[i]) + " leaves axis " + std::to_string(i) + " of shape " +
@@ -140,7 +143,7 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
             if (!(shape == type.shape))
                 call.refuse("shapes " + to_string(call[0].shape) + " and " + to_string(call[k].shape) +
                                 " differ outside axis " + std::to_string(axis), int(axis));
-            type.shape[std::size_t(axis)] += extent;
+            type.shape[std::size_t(axis)] = saturated_sum(type.shape[std::size_t(axis)], extent);
         }
         return type;
     })
@@ -184,7 +187,7 @@ GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
             if (before[i] < 0 || after[i] < 0)
                 call.refuse("negative width around axis " + std::to_string(i) + " of shape " + to_string(call[0].shape) +
                                 "; slice instead", int(i));
-            type.shape[i] += before[i] + after[i];
+            type.shape[i] = saturated_sum(type.shape[i], saturated_sum(before[i], after[i]));
         }
         return type;
     })

@@ -89,7 +89,7 @@ std::size_t Compiled::arena_bytes() const noexcept { return plan_->arena_bytes; 
 std::optional<std::size_t> Compiled::parameter_number(Node leaf) const noexcept {
     const auto& leaves = plan_->parameter_leaves;
     const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
-    if (!leaf || Recorder::generation(leaf) != plan_->recording) return std::nullopt;
+    if (!leaf || Recorder::recording(leaf) != plan_->recording) return std::nullopt;
     if (found == leaves.end() || *found != leaf.index()) return std::nullopt;
     return std::size_t(found - leaves.begin());
 }

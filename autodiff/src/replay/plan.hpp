@@ -144,7 +144,7 @@ struct Plan {
     std::vector<Constant> constants;
     std::vector<Type> input_types, parameter_types;
     std::vector<Index> parameter_leaves;  ///< on the recording's tape
-    std::uint32_t recording = 0;          ///< which recording that is; 0: none
+    RecordingId recording;                ///< which recording that is
     std::vector<Tensor> inputs, parameters;  ///< recorded values, where they are kept
     std::vector<BufferId> input_buffers, parameter_buffers;
     std::vector<Result> outputs;

@@ -3,6 +3,8 @@
 
 #include <gradtape/primitive.hpp>
 
+#include "../support/extents.hpp"
+
 #include <cstdint>
 #include <string_view>
 
@@ -13,8 +15,6 @@ inline constexpr std::string_view version = "1";
 
 /// Integers in attributes and extents of shapes are at most this: shape rules can add and multiply two of them.
 inline constexpr std::int64_t most = std::int64_t(1) << 31;
-/// Elements of a value, with extents of 0 counted as 1.
-inline constexpr std::int64_t most_elements = std::int64_t(1) << 40;
 
 /// FNV-1a: an odd multiplier, so a change of any one byte changes it. Against damage, not against malice.
 inline std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0xCBF29CE484222325u) noexcept {
@@ -46,21 +46,13 @@ constexpr const char* to_string(Setting::Kind kind) noexcept {
     }
 }
 
-/// False where an extent is negative or too large, or the elements are too many.
-inline bool is_allowed(const Shape& extents) noexcept {
-    std::int64_t elements = 1;
-    for (const std::int64_t extent : extents) {
-        if (extent < 0 || extent > most) return false;
-        if (extent > 0 && elements > most_elements / extent) return false;
-        if (extent > 0) elements *= extent;
-    }
-    return true;
-}
-
 inline bool are_allowed(const Shape& integers) noexcept {
     for (const std::int64_t i : integers)
         if (i < -most || i > most) return false;
     return true;
 }
+
+/// Extents of a shape that may exist, and can be written.
+inline bool is_allowed(const Shape& extents) noexcept { return are_allowed(extents) && may_exist(extents); }
 
 }  // namespace gradtape::detail::format

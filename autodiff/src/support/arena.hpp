@@ -28,6 +28,18 @@ public:
         return allocate_in_next(size);
     }
 
+    /// How far it is used.
+    struct Mark {
+        std::uint32_t chunk = 0;
+        std::size_t used = 0;
+    };
+    Mark mark() const noexcept { return {current_, used_}; }
+    /// Makes free what was given out since `mark`: nothing may refer to it.
+    void take_back(const Mark& mark) noexcept {
+        current_ = mark.chunk;
+        used_ = mark.used;
+    }
+
     const std::shared_ptr<std::byte>& owner(std::uint32_t chunk) const { return chunks_[chunk].memory; }
     /// Makes all room free again. Chunks that tensors still refer to are left to them.
     void reset();

@@ -2,6 +2,8 @@
 #include "broadcast.hpp"
 #include "recorder.hpp"
 
+#include "../ir/own.hpp"
+
 #include <cmath>
 
 namespace gradtape {
@@ -94,18 +96,22 @@ Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attr
     Recorder& recorder = common_recorder(call);
     const bool broadcasts = call.primitive.broadcasts;
     Index indices[3];
-    bool as_they_are = true;
+    bool as_they_are = true, numbers = false;
     const Shape* shape = nullptr;
     for (std::size_t k = 0; k < operands.size(); ++k) {
         const Operand& x = call.operands[k];
         indices[k] = x.node().index();
+        numbers = numbers || x.is_number();
         if (!x.is_number()) {
             const Shape& its = recorder.at(indices[k]).type.shape;
             if (!shape) shape = &its;
             as_they_are = as_they_are && (!broadcasts || its == *shape);
         }
     }
-    // The common case needs no broadcasting; numbers take the nodes' shape.
+    const std::span<const Index> list(indices, operands.size());
+    if (as_they_are && !numbers) return recorder.record(call.primitive, list, attributes, call.where);
+    // Numbers take the nodes' shape.
+    Recorder::Attempt attempt(recorder);
     const Shape common = !broadcasts ? Shape() : as_they_are ? *shape : common_shape(call, recorder);
     for (std::size_t k = 0; k < operands.size(); ++k) {
         if (call.operands[k].is_number())
@@ -113,17 +119,14 @@ Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attr
         else if (!as_they_are && !(recorder.at(indices[k]).type.shape == common))
             indices[k] = recorder.record(primitive(Op::broadcast_to), {indices[k]}, {{"shape", common}}, call.where).index();
     }
-    return recorder.record(call.primitive, std::span<const Index>(indices, operands.size()), attributes, call.where);
+    return attempt.keep(recorder.record(call.primitive, list, attributes, call.where));
 }
 
 }  // namespace detail
 
 Node apply(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes, Where where) {
+    detail::check_record(primitive, where);
     if (operands.empty()) throw ValueError("needs at least one operand", {primitive.name, {}, {}, where});
-    if (!primitive.shape || (!primitive.kernel && !primitive.elementwise && !primitive.identity))
-        throw ValueError("a primitive needs a shape rule and a kernel", {primitive.name, {}, {}, where});
-    if (primitive.elementwise && (primitive.arity < 1 || primitive.arity > 3))
-        throw ValueError("an elementwise primitive takes one to three operands", {primitive.name, {}, {}, where});
     detail::Recorder& recorder = detail::Recorder::of(operands[0], primitive.name, where);
     std::vector<detail::Index> indices;
     for (const Node& x : operands) {
@@ -131,7 +134,8 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
             throw TapeError("operands are on different tapes; record them on one", {primitive.name, {}, {}, where});
         indices.push_back(x.index());
     }
-    return recorder.record(primitive, indices, attributes, where);
+    detail::check_settings(primitive, attributes, where);
+    return recorder.record_own(primitive, indices, attributes, where);
 }
 
 Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes, Where where) {

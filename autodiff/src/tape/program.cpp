@@ -50,7 +50,7 @@ Program::Program(const Tape& tape, std::span<const Node> outputs, std::span<cons
         body_->outputs.push_back(output.index());
     }
     add_updates(*body_, recorder, updates);
-    body_->recording = recorder.generation();
+    body_->recording = recorder.recording();
     const auto instructions = recorder.instructions();
     body_->instructions.assign(instructions.begin(), instructions.end());
     for (Index i = 0; i < instructions.size(); ++i) {

@@ -1,37 +1,17 @@
 // Recording: infer the type, compute the value, append the instruction.
 #include "recorder.hpp"
 
+#include "../support/extents.hpp"
+
 #include <atomic>
 #include <bit>
 
 namespace gradtape::detail {
 namespace {
 
-/// More elements than any machine holds: refused before memory is asked for.
-constexpr std::int64_t most_elements = std::int64_t(1) << 40;
-
-/// An extent of 0 counts as 1: the others are bounded all the same.
-void check_size(const char* what, const Shape& shape, const char* primitive, const Where& where) {
-    std::int64_t elements = 1;
-    for (std::int64_t extent : shape)
-        if (__builtin_mul_overflow(elements, extent == 0 ? 1 : extent, &elements) || elements > most_elements)
-            throw ShapeError(what + to_string(shape) + " has too many elements", {primitive, {shape}, {}, where});
-}
-
 std::string names(const std::string& a, const std::string& b) { return a + " and " + b; }
 
 }  // namespace
-
-std::uint32_t Recorder::new_generation() noexcept {
-    static std::atomic<std::uint32_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-void Recorder::refuse_stale(const Node& node, const char* asker, Where where) {
-    if (!node.recorder_) throw TapeError("a default-made node has no value; record one first", {asker, {}, {}, where});
-    throw TapeError("node %" + std::to_string(node.index_) + " is stale: its tape was cleared; record it again",
-                    {asker, {}, {}, where});
-}
 
 Recorder::Value Recorder::allocate(std::size_t bytes) {
     const Arena::Place place = arena_.allocate(bytes);
@@ -48,26 +28,26 @@ Node Recorder::append(const Primitive& primitive, std::span<const Index> operand
 }
 
 Node Recorder::leaf(Op kind, const Tensor& value, Where where) {
+    if (!value.raw()) throw TapeError("this tensor was moved from", {primitive(kind).name, {}, {}, where});
     leaves_.push_back({Index(instructions_.size()), value});
     const Value slot{{const_cast<void*>(value.raw()), false}, ~std::int32_t(leaves_.size() - 1)};
     return append(primitive(kind), {}, {}, value.type(), where, slot);
 }
 
 Node Recorder::leaf(Op kind, const Type& type, Where where) {
+    check_exists(type.shape, primitive(kind).name, where);
     if (!abstract_) return leaf(kind, Tensor::zeros(type.shape, type.dtype), where);
-    for (std::size_t i = 0; i < type.shape.rank(); ++i)
-        if (type.shape[i] < 0)
-            throw ShapeError("negative extent in shape " + to_string(type.shape), {primitive(kind).name, {type.shape}, int(i), where});
-    check_size("shape ", type.shape, primitive(kind).name, where);
     return append(primitive(kind), {}, {}, type, where, {});
 }
 
 Node Recorder::number(const Type& type, double value, Where where) {
-    check_size("shape ", type.shape, "constant", where);
+    check_exists(type.shape, "constant", where);
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(value);
-    KnownNumber& known = numbers_[((bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements())) % numbers_.size()];
+    if (!numbers_) numbers_ = std::make_unique<KnownNumbers>();
+    const std::size_t slot = (bits * 0x9E3779B97F4A7C15u >> 59) ^ std::size_t(type.shape.elements());
+    KnownNumber& known = (*numbers_)[slot % numbers_->size()];
     const bool same = known.generation != 0 && known.bits == bits && known.type == type;
-    if (same && known.generation == generation_) return node(known.index);
+    if (same && known.generation == generation()) return node(known.index);
     Value block;
     if (!abstract_) {
         block = allocate(64);
@@ -77,7 +57,7 @@ Node Recorder::number(const Type& type, double value, Where where) {
     // The next step on a cleared tape asks for the same numbers.
     const Attributes attributes = same ? known.attributes : Attributes{{"value", value}};
     const Node made = append(primitive(Op::constant), {}, attributes, type, where, block);
-    known = {type, bits, made.index(), generation_, attributes};
+    known = {type, bits, made.index(), generation(), attributes};
     return made;
 }
 
@@ -117,7 +97,7 @@ Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands
     types_.resize(operands.size());
     for (std::size_t k = 0; k < operands.size(); ++k) types_[k] = &instructions_[operands[k]].type;
     const Type type = primitive.shape({types_, attributes, primitive.name, where});
-    if (!primitive.elementwise) check_size("result of shape ", type.shape, primitive.name, where);
+    if (!primitive.elementwise) check_exists(type.shape, primitive.name, where, "result of shape ");
     return type;
 }
 
@@ -174,6 +154,7 @@ void Recorder::materialise(Index index) {
     Value& value = values_[index];
     const Type& type = instructions_[index].type;
     if (!value.repeated) return;
+    ++handed_out_;
     if (type.shape.elements() > std::int64_t(64 / size_of(type.dtype))) {
         Value full = allocate(padded_bytes(type));
         spread(type, value.data, full.data);
@@ -193,6 +174,7 @@ Tensor Recorder::value(Index index) {
         throw TapeError("node %" + std::to_string(index) + " has no value: its tape is abstract",
                         {"value", {instructions_[index].type.shape}, {}, instructions_[index].where});
     materialise(index);
+    ++handed_out_;
     const Value& value = values_[index];
     const std::shared_ptr<const void> owner = value.owner < 0
         ? leaves_[std::size_t(~value.owner)].value.owner()
@@ -218,14 +200,6 @@ const Tensor* Recorder::leaf_value(Index index) const noexcept {
     const std::int32_t owner = values_[index].owner;
     if (!instructions_[index].primitive->leaf || owner >= 0) return nullptr;
     return &leaves_[std::size_t(~owner)].value;
-}
-
-void Recorder::clear() {
-    instructions_.clear();
-    values_.clear();
-    leaves_.clear();
-    arena_.reset();
-    generation_ = new_generation();
 }
 
 }  // namespace gradtape::detail

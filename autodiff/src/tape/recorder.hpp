@@ -6,12 +6,25 @@
 #include "../support/arena.hpp"
 
 #include <array>
+#include <atomic>
 
 namespace gradtape::detail {
 
+/// A recorder is never given back to the system but waits, empty, for the next tape: so a node may always ask its recorder
+/// whether the node's recording is still there.
 class Recorder {
+    /// Where a recording has come to.
+    struct Mark {
+        std::size_t size;
+        Arena::Mark room;
+        std::uint64_t handed_out;
+    };
+
 public:
-    explicit Recorder(bool abstract) : abstract_(abstract) {}
+    static Recorder* make(bool abstract);
+    /// The end of a tape. Where an operation is at work on the recorder, it ends with that.
+    static void retire(Recorder* recorder) noexcept;
+    Recorder(const Recorder&) = delete;
 
     /// The recorder of `node`, checked: TapeError for a default-made or stale node.
     static Recorder& of(const Node& node, const char* asker, Where where) {
@@ -19,23 +32,23 @@ public:
         return *node.recorder_;
     }
     static bool is_current(const Node& node) noexcept {
-        return node.recorder_ && node.generation_ == node.recorder_->generation_ &&
+        return node.recorder_ && node.generation_ == node.recorder_->generation() &&
                node.index_ < node.recorder_->instructions_.size();
     }
     static Recorder* owner(const Node& node) noexcept { return node.recorder_; }
-    /// Tells recordings apart, in the whole process and for ever.
-    static std::uint32_t generation(const Node& node) noexcept { return node.generation_; }
-    std::uint32_t generation() const noexcept { return generation_; }
+    static RecordingId recording(const Node& node) noexcept { return {node.recorder_, node.generation_}; }
+    RecordingId recording() const noexcept { return {this, generation()}; }
     static bool same_recording(const Node& a, const Node& b) noexcept {
         return a.recorder_ == b.recorder_ && a.generation_ == b.generation_;
     }
-    /// TapeError for a tape that was moved from.
-    static Recorder& in(const Tape& tape) {
-        if (!tape.recorder_) [[unlikely]] throw TapeError("this tape was moved from", {"tape", {}, {}, {}});
+    /// TapeError for a tape that was moved from, or is at work.
+    static Recorder& in(const Tape& tape, Where where = {}) {
+        if (!tape.recorder_) [[unlikely]] throw TapeError("this tape was moved from", {"tape", {}, {}, where});
+        if (tape.recorder_->generation() & closed) [[unlikely]] tape.recorder_->refuse_closed("tape", where);
         return *tape.recorder_;
     }
 
-    Node node(Index index) noexcept { return {this, index, generation_}; }
+    Node node(Index index) noexcept { return {this, index, generation()}; }
     std::span<const Instruction> instructions() const noexcept { return instructions_; }
     const Instruction& at(Index index) const noexcept { return instructions_[index]; }
     std::size_t size() const noexcept { return instructions_.size(); }
@@ -51,6 +64,10 @@ public:
                 const Where& where) {
         return record(primitive, std::span(operands.begin(), operands.size()), attributes, where);
     }
+    /// The same for a primitive that may be anybody's: its rule and its kernel may not use the tape, and what they give is
+    /// checked.
+    Node record_own(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                    const Where& where);
 
     /// True for a constant leaf, and for one that was only broadcast.
     bool is_constant(Index index) const noexcept;
@@ -58,11 +75,42 @@ public:
     /// The tensor of a leaf; null for a repeated number and for other instructions.
     const Tensor* leaf_value(Index index) const noexcept;
 
+    /// All or nothing: unless `keep` is called, what was recorded while it lived is taken back. And while it lives, the
+    /// recorder is not emptied.
+    class Attempt {
+    public:
+        explicit Attempt(Recorder& recorder) noexcept : recorder_(recorder), mark_(recorder.mark()) { ++recorder.at_work_; }
+        ~Attempt() {
+            if (!kept_) [[unlikely]] recorder_.take_back(mark_);
+            if (--recorder_.at_work_ == 0 && recorder_.abandoned_) [[unlikely]] retire(&recorder_);
+        }
+        Attempt(const Attempt&) = delete;
+        void keep() noexcept { kept_ = true; }
+        Node keep(Node z) noexcept {
+            kept_ = true;
+            return z;
+        }
+
+    private:
+        Recorder& recorder_;
+        const Mark mark_;
+        bool kept_ = false;
+    };
+    /// TapeError where a rule of `primitive`'s has ended the tape that it recorded on.
+    void check_not_abandoned(const char* primitive, Where where) const {
+        if (abandoned_) [[unlikely]]
+            throw TapeError("a rule destroyed the tape that it records on", {primitive, {}, {}, where});
+    }
+
+    /// TapeError where an operation is at work.
     void clear();
+    /// Whether there is a number for the recording after this one.
+    bool can_clear() const noexcept { return recordings_ < closed - 1; }
     std::size_t bytes() const noexcept { return arena_.bytes(); }
 
     /// While on, every number read by Node::item is guarded: replay will check that it is still the same.
     void guard_reads(bool on) noexcept { guards_ = on; }
+    bool guards_reads() const noexcept { return guards_; }
     /// TapeError where reads are guarded and the value is no constant: no guard stands for a tensor.
     void check_unguarded(Index index, Where where) const;
     /// The element of a node with one element, for control flow.
@@ -112,7 +160,18 @@ public:
     };
 
 private:
+    Recorder() = default;
     [[noreturn]] static void refuse_stale(const Node& node, const char* asker, Where where);
+    [[noreturn]] void refuse_closed(const char* asker, Where where) const;
+
+    Mark mark() const noexcept { return {values_.size(), arena_.mark(), handed_out_}; }
+    void take_back(const Mark& mark) noexcept;
+    void empty() noexcept;
+
+    /// While it lives no node is current: a rule or a kernel of somebody's is running.
+    class Closed;
+    struct Pool;
+    static Pool& pool();
 
     /// A value's place, and who owns the memory: a chunk of the arena, or a leaf's tensor (~index into leaves_).
     struct Value : Slot {
@@ -130,8 +189,8 @@ private:
         Attributes attributes;
     };
 
-    /// Unique in the process: a node of a destroyed tape never passes for one of a new tape at the same address.
-    static std::uint32_t new_generation() noexcept;
+    std::uint32_t generation() const noexcept { return generation_.load(std::memory_order_relaxed); }
+    void set_generation(std::uint32_t generation) noexcept { generation_.store(generation, std::memory_order_relaxed); }
     Type infer(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                const Where& where);
     void check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
@@ -146,18 +205,27 @@ private:
     Value allocate(std::size_t bytes);
     void materialise(Index index);
 
+    using KnownNumbers = std::array<KnownNumber, 32>;
+    static constexpr std::uint32_t closed = std::uint32_t(1) << 31;  // set in the generation: no node is current
+
     std::vector<Instruction> instructions_;
     std::vector<Value> values_;
     std::vector<Leaf> leaves_;
-    std::array<KnownNumber, 32> numbers_{};
+    std::unique_ptr<KnownNumbers> numbers_;
     std::vector<const Type*> types_;       // scratch of infer
     std::vector<KernelCall::In> inputs_;   // scratch of compute_whole
     Search search_;
     Arena arena_;
-    std::uint32_t generation_ = new_generation();
+    std::atomic<std::uint32_t> generation_{0};       // read by nodes that outlived their tape: on any thread
+    std::uint32_t recordings_ = 0;                   // so far, of all tapes that had this recorder
+    std::uint64_t handed_out_ = 0;  // counts tensors taken out, and older values that have moved to new memory
+    std::uint32_t at_work_ = 0;     // attempts that are alive
+    bool abandoned_ = false;        // the tape has ended; the last attempt retires the recorder
+    const char* closed_by_ = "";
+    Recorder* next_ = nullptr;      // in the pool
     Where origin_;
     bool guards_ = false;
-    bool abstract_;
+    bool abstract_ = false;
 };
 
 /// Whether a value of this dtype can be the number, as far as integers and booleans go.

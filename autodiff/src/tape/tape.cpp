@@ -1,12 +1,15 @@
 // The public tape and its nodes.
 #include "recorder.hpp"
 
+#include "../support/extents.hpp"
+
 namespace gradtape {
 
 using detail::Op;
 using detail::Recorder;
 
-Tape::Tape(Recording recording) : recorder_(std::make_unique<Recorder>(recording == Recording::abstract)) {}
+Tape::Tape(Recording recording) : recorder_(Recorder::make(recording == Recording::abstract)) {}
+void Tape::Retire::operator()(Recorder* recorder) const noexcept { Recorder::retire(recorder); }
 Tape::~Tape() = default;
 Tape::Tape(Tape&&) noexcept = default;
 Tape& Tape::operator=(Tape&&) noexcept = default;
@@ -18,10 +21,9 @@ Node Tape::parameter(const Type& type, Where where) { return Recorder::in(*this)
 Node Tape::constant(const Tensor& value, Where where) { return Recorder::in(*this).leaf(Op::constant, value, where); }
 
 Node Tape::full(const Shape& shape, double value, DType dtype, Where where) {
-    for (std::size_t i = 0; i < shape.rank(); ++i)
-        if (shape[i] < 0)
-            throw ShapeError("negative extent in shape " + to_string(shape), {"full", {shape}, int(i), where});
-    return Recorder::in(*this).number({dtype, shape}, value, where);
+    Recorder& recorder = Recorder::in(*this);
+    detail::check_exists(shape, "full", where);
+    return recorder.number({dtype, shape}, value, where);
 }
 
 void Tape::guard_reads(bool on) noexcept {
@@ -29,7 +31,15 @@ void Tape::guard_reads(bool on) noexcept {
 }
 
 std::size_t Tape::size() const noexcept { return recorder_ ? recorder_->size() : 0; }
-void Tape::clear() { Recorder::in(*this).clear(); }
+
+void Tape::clear() {
+    Recorder& recorder = Recorder::in(*this);
+    if (recorder.can_clear()) return recorder.clear();
+    Tape fresh(recorder.is_abstract() ? Recording::abstract : Recording::eager);
+    fresh.guard_reads(recorder.guards_reads());
+    *this = std::move(fresh);
+}
+
 std::size_t Tape::bytes() const noexcept { return recorder_ ? recorder_->bytes() : 0; }
 
 DType Node::dtype() const { return Recorder::of(*this, "node", {}).at(index_).type.dtype; }
@@ -69,8 +79,14 @@ Node full_like(Node x, double value, Where where) {
     return recorder.number(Type(recorder.at(x.index()).type), value, where);
 }
 
+void detail::all_or_nothing(Node x, void (*record)(void* its), void* its) {
+    if (!Recorder::is_current(x)) return record(its);  // which will say why it cannot
+    Recorder::Attempt attempt(Recorder::of(x, "all_or_nothing", {}));
+    record(its);
+    attempt.keep();
+}
+
 bool same_recording(Node a, Node b) noexcept {
-    // Compared before either is looked into: a cached leaf may be of a tape that is gone.
     return Recorder::same_recording(a, b) && Recorder::is_current(b);
 }
 

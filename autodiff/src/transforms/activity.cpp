@@ -25,6 +25,7 @@ Path::Path(const char* asker, std::span<const Node> ys, std::span<const Node> wr
                 throw TapeError("nodes are on different tapes; record them on one", {asker, {}, {}, where});
             check_floating(*recorder_, asker, node, where);
         }
+    attempt_.emplace(*recorder_);
     first_ = wrt[0].index();
     for (Node x : wrt) first_ = std::min(first_, x.index());
     for (Node y : ys) last_ = std::max(last_, y.index());

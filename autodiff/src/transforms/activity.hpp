@@ -21,6 +21,8 @@ public:
     Path& operator=(const Path&) = delete;
 
     Recorder& recorder() const noexcept { return *recorder_; }
+    /// What the sweep has recorded is whole. Without this it is taken back.
+    void keep() noexcept { attempt_->keep(); }
     /// In the order of the tape.
     std::span<Step> steps() noexcept { return steps_; }
     /// Null for an instruction that is not on the way.
@@ -36,6 +38,7 @@ private:
     void keep(Index i, bool wanted);
 
     Recorder* recorder_;
+    std::optional<Recorder::Attempt> attempt_;
     Recorder::Search search_;
     Index first_ = 0, last_ = 0;  // the wrt that comes first, the y that comes last
     std::vector<Step> steps_;

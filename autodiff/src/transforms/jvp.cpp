@@ -2,6 +2,7 @@
 #include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
+#include "../ir/own.hpp"
 #include "../ir/verify.hpp"
 #include "activity.hpp"
 
@@ -16,10 +17,16 @@ Node sum_of(Node a, Node b) { return !a ? b : !b ? a : add(a, b); }
 /// One operand's share of the result's tangent.
 Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_dot) {
     const Primitive& primitive = *instruction.primitive;
-    if (JvpRule rule = rule_for(primitive, primitive.jvp, x.index)) return rule(x, z, x_dot);
+    const JvpRule rule = rule_for(primitive, primitive.jvp, x.index);
     // An elementwise Jacobian is diagonal, so it is its own transpose.
-    if (primitive.elementwise)
-        if (VjpRule rule = rule_for(primitive, primitive.vjp, x.index)) return rule(x, z, x_dot);
+    const VjpRule transposed = primitive.elementwise ? rule_for(primitive, primitive.vjp, x.index) : nullptr;
+    if (rule || transposed) {
+        const Node dot = in_the_name_of(primitive, instruction.where, [&] {
+            return rule ? rule(x, z, x_dot) : transposed(x, z, x_dot);
+        });
+        if (dot) check_partner(primitive.name, dot, z, instruction.where);
+        return dot;
+    }
     if (primitive.multilinear) {
         std::vector<Node> nodes(x.nodes.begin(), x.nodes.end());
         nodes[x.index] = x_dot;
@@ -82,6 +89,7 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
         result.push_back(step && step->derivative ? step->derivative : full_like(y, 0.0, where));
     }
     verify_in_debug(recorder.instructions(), before);
+    path.keep();
     return result;
 }
 
@@ -95,7 +103,7 @@ Node hvp(Node y, Node wrt, Node v, Where where) {
         throw ShapeError("needs a y of one element, not shape " + to_string(type.shape) + "; reduce first",
                          {"hvp", {type.shape}, {}, where});
     check_partner("hvp", v, wrt, where);
-    return jvp(grad(y, wrt, where), wrt, v, where);
+    return all_or_nothing(y, [&] { return jvp(grad(y, wrt, where), wrt, v, where); });
 }
 
 }  // namespace gradtape

@@ -2,6 +2,7 @@
 #include <gradtape/ops.hpp>
 #include <gradtape/transforms.hpp>
 
+#include "../ir/own.hpp"
 #include "../ir/verify.hpp"
 #include "activity.hpp"
 
@@ -35,7 +36,10 @@ void pull(Path& path, Path::Step z, std::vector<Node>& operands) {
         Path::Step* const x = path.find(operands[k].index());
         if (!x) continue;
         const VjpRule rule = rule_of(primitive, k, where);
-        const Node x_bar = rule({operands, attributes, k, constants}, recorder.node(z.index), z.derivative);
+        const Node x_bar = in_the_name_of(primitive, where, [&] {
+            return rule({operands, attributes, k, constants}, recorder.node(z.index), z.derivative);
+        });
+        recorder.check_not_abandoned(primitive.name, where);
         if (!x_bar) continue;
         check_partner(primitive.name, x_bar, operands[k], where);
         add_to(*x, x_bar);
@@ -67,6 +71,7 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
         result.push_back(step && step->derivative ? step->derivative : full_like(x, 0.0, where));
     }
     verify_in_debug(recorder.instructions(), before);
+    path.keep();
     return result;
 }
 

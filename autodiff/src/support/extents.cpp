@@ -1,0 +1,14 @@
+// What is wrong with a shape that may not exist.
+#include "extents.hpp"
+
+namespace gradtape::detail {
+
+void refuse_shape(const Shape& shape, const char* asker, Where where, const char* what) {
+    for (std::size_t i = 0; i < shape.rank(); ++i)
+        if (shape[i] < 0)
+            throw ShapeError("negative extent in " + (what + to_string(shape)), {asker, {shape}, int(i), where});
+    throw ShapeError(what + to_string(shape) + " has too many elements; at most 2^40 are taken, an extent of 0 counted as 1",
+                     {asker, {shape}, {}, where});
+}
+
+}  // namespace gradtape::detail
