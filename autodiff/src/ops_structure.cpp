@@ -354,6 +354,8 @@ Node product(const Operand& x, const Operand& y, Transposed transposed) {
 
 Node matmul(Operand x, Operand y, Transposed transposed) {
     const Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
+    if (Recorder::owner(a) != Recorder::owner(b))
+        throw TapeError("operands are on different tapes; record them on one", {"matmul", {}, {}, x.where()});
     if (a.shape().rank() == 2 && b.shape().rank() == 2) return product(x, y, transposed);
     return all_or_nothing(a, [&] { return product(x, y, transposed); });
 }
