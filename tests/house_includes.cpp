@@ -190,14 +190,3 @@ TEST_CASE("what the explicit witness includes sees no tape either") {
             CHECK_MESSAGE(fine, header << " includes " << include.name);
         }
 }
-
-TEST_CASE("cblas.h and xtensor-blas never meet in one file") {
-    for (const SourceFile& file : cpp_files()) {
-        bool cblas = false, xtensor_blas = false;
-        for (const Include& include : includes(file.text)) {
-            cblas |= include.name == "cblas.h";
-            xtensor_blas |= starts_with(include.name, "xtensor-blas/");
-        }
-        CHECK_MESSAGE(!(cblas && xtensor_blas), file.path);
-    }
-}

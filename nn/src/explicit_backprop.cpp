@@ -2,11 +2,7 @@
 #include <gradtape/nn/explicit_backprop.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-
-#include <xtensor-blas/xblas.hpp>
-#include <xtensor/xadapt.hpp>
 
 namespace gradtape::nn::explicit_backprop {
 namespace {
@@ -85,21 +81,22 @@ Tensor empty(std::size_t n, std::size_t m) {
     return Tensor::uninitialised({dtype_of<T>, {std::int64_t(n), std::int64_t(m)}});
 }
 
-template <class T>
-auto matrix(const Tensor& M) {
-    const auto elements = M.data<T>();
-    return xt::adapt(elements.data(), elements.size(), xt::no_ownership(), std::array{rows(M), columns(M)});
-}
-
 enum Transposed : bool { no, yes };
 
-/// C = scale · A B, where A or B may be read as its transpose.
+/// C = scale · A B, where A or B may be read as its transpose; C_ij = scale · Σ_l A_il B_lj as it stands.
 template <class T>
 Tensor product(const Tensor& A, Transposed At, const Tensor& B, Transposed Bt, T scale = 1) {
-    Tensor C = empty<T>(At ? columns(A) : rows(A), Bt ? rows(B) : columns(B));
-    const auto out = C.mutable_data<T>();
-    auto result = xt::adapt(out.data(), out.size(), xt::no_ownership(), std::array{rows(C), columns(C)});
-    xt::blas::gemm(matrix<T>(A), matrix<T>(B), result, At, Bt, scale);
+    const std::size_t n = At ? columns(A) : rows(A), depth = At ? rows(A) : columns(A), m = Bt ? rows(B) : columns(B);
+    const std::size_t A_i = At ? 1 : depth, A_l = At ? n : 1, B_l = Bt ? 1 : m, B_j = Bt ? depth : 1;  // steps
+    Tensor C = empty<T>(n, m);
+    const auto a = A.data<T>(), b = B.data<T>();
+    const auto c = C.mutable_data<T>();
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j < m; ++j) {
+            T sum = 0;
+            for (std::size_t l = 0; l < depth; ++l) sum += a[i * A_i + l * A_l] * b[l * B_l + j * B_j];
+            c[i * m + j] = scale * sum;
+        }
     return C;
 }
 

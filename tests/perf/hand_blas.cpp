@@ -1,4 +1,4 @@
-// Training steps and products on OpenBLAS directly. A file of its own, since <cblas.h> does not go with xtensor-blas.
+// Training steps and products on OpenBLAS directly.
 #include "hand.hpp"
 
 #include <cblas.h>
