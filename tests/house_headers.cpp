@@ -1,4 +1,4 @@
-// Every public header compiles alone, without warnings, with each compiler at hand.
+// Every public header compiles alone, without warnings, also those that a strict user asks for.
 #include "support/source_tree.hpp"
 
 #include <doctest/doctest.h>
@@ -14,7 +14,8 @@ TEST_CASE("every public header compiles alone") {
             CHECK_MESSAGE(file.text.find("#pragma once") != std::string::npos, name << " has no #pragma once");
             const Printed compiled =
                 run("echo '#include <" + name + ">\n#include <" + name + ">' | " + GRADTAPE_CXX +
-                    " -std=c++20 -fsyntax-only -Wall -Wextra -Werror -x c++ -I " + quoted(root + "/autodiff/include") +
+                    " -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion"
+                    " -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual -Werror -x c++ -I " + quoted(root + "/autodiff/include") +
                     " -I " + quoted(root + "/nn/include") + " - 2>&1");
             CHECK_MESSAGE(compiled.status == 0, name << " does not compile alone:\n" << compiled.text);
             ++tried;

@@ -11,7 +11,7 @@ class Sgd {
 public:
     double learning_rate;  ///< η; may be changed at any time
 
-    explicit Sgd(double learning_rate) : learning_rate(learning_rate) {}
+    explicit Sgd(double rate) : learning_rate(rate) {}
 
     /// ShapeError or DTypeError where a gradient does not fit its parameter; then no parameter has changed.
     /// ValueError where the learning rate is not a number ≥ 0.

@@ -14,7 +14,7 @@ class Replays;
 struct Outcome {
     Node loss;
     Node scores;
-    Outcome(Node loss, Node scores = {}) : loss(loss), scores(scores) {}
+    Outcome(Node loss_node, Node scores_node = {}) : loss(loss_node), scores(scores_node) {}
 };
 
 struct Evaluation {
@@ -38,8 +38,8 @@ using StepHook = std::function<void(const StepView&)>;
 
 /// A loss that is NaN or infinite. The weights are those that gave it.
 struct NonFiniteLoss : Error {
-    NonFiniteLoss(const std::string& problem, ErrorFacts facts, double loss, int epoch, std::int64_t batch)
-        : Error(problem, std::move(facts)), loss(loss), epoch(epoch), batch(batch) {}
+    NonFiniteLoss(const std::string& problem, ErrorFacts facts, double found, int in_epoch, std::int64_t in_batch)
+        : Error(problem, std::move(facts)), loss(found), epoch(in_epoch), batch(in_batch) {}
     double loss;
     int epoch;           ///< from 1; 0 outside of `fit`
     std::int64_t batch;  ///< from 1
@@ -97,8 +97,8 @@ public:
     std::size_t threads = 1;  ///< of the steps that are compiled from now on, as in CompileOptions
 
     template <class Model, class Loss>
-    Trainer(Model& model, Loss loss, Sgd optimizer)
-        : optimizer(std::move(optimizer)),
+    Trainer(Model& model, Loss loss, Sgd sgd)
+        : optimizer(std::move(sgd)),
           record_([&model, loss](Node x, Node y) { return Outcome(loss(model, x, y)); }),
           visit_([&model](Visitor& v) { model.visit(v); }) {}
 
