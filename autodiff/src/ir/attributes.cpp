@@ -28,7 +28,11 @@ Attributes::Attributes(std::initializer_list<Attribute> attributes)
 Attributes::Attributes(std::span<const Attribute> attributes) {
     if (attributes.size() == 0) return;
     if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
+#if __cpp_lib_shared_ptr_arrays >= 201707L
     const auto list = std::make_shared<Attribute[]>(attributes.size());
+#else  // libc++ 14
+    const std::shared_ptr<Attribute[]> list(new Attribute[attributes.size()]);
+#endif
     std::copy(attributes.begin(), attributes.end(), list.get());
     list_ = list;
     count_ = attributes.size();
