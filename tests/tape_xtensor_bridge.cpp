@@ -5,12 +5,12 @@
 
 #include <doctest/doctest.h>
 
-#if __has_include(<xtensor/xview.hpp>)
-#include <xtensor/xfixed.hpp>
-#include <xtensor/xview.hpp>
-#else
+#if __has_include(<xtensor/views/xview.hpp>)
 #include <xtensor/containers/xfixed.hpp>
 #include <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xfixed.hpp>
+#include <xtensor/xview.hpp>
 #endif
 
 namespace gradtape::test {

@@ -8,14 +8,14 @@
 #define XTENSOR_USE_XSIMD
 #endif
 
-#if __has_include(<xtensor/xadapt.hpp>)
-#include <xtensor/xadapt.hpp>
-#include <xtensor/xarray.hpp>
-#include <xtensor/xtensor.hpp>
-#else
+#if __has_include(<xtensor/containers/xadapt.hpp>)  // from 0.26 on
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/containers/xarray.hpp>
 #include <xtensor/containers/xtensor.hpp>
+#else
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xarray.hpp>
+#include <xtensor/xtensor.hpp>
 #endif
 
 namespace gradtape {

@@ -1,19 +1,26 @@
-// The only file that calls OpenBLAS.
+// The only file that calls a BLAS.
 #include "blas.hpp"
 
+#ifdef GRADTAPE_WITH_BLAS
 #include <cblas.h>
+#endif
 
 #include <algorithm>
 #include <cctype>
 #include <string>
 
 namespace gradtape::detail {
+
+#ifdef GRADTAPE_WITH_BLAS
 namespace {
 
-// Threads belong to whoever calls these kernels: a product is always computed by one, so its rounding is fixed.
+// Threads belong to whoever calls these kernels: a product is always computed by one, so its rounding is fixed. (Of
+// another BLAS, its own settings say how many it uses.)
 void use_one_thread() {
+#ifdef GRADTAPE_WITH_OPENBLAS
     static const bool once = (openblas_set_num_threads(1), true);
     static_cast<void>(once);
+#endif
 }
 
 int extent(std::int64_t n) { return static_cast<int>(n); }
@@ -62,14 +69,19 @@ void gemm(const Product<T>& p) {
 
 void blas_gemm(const Product<float>& p) { gemm(p); }
 void blas_gemm(const Product<double>& p) { gemm(p); }
+#endif
 
 bool blas_uses_avx512() {
+#ifdef GRADTAPE_WITH_OPENBLAS
     static const bool uses = [] {
         std::string core = openblas_get_corename();  // in capitals where it was built for one processor
         std::transform(core.begin(), core.end(), core.begin(), [](unsigned char c) { return std::tolower(c); });
         return core == "skylakex" || core == "cooperlake" || core == "sapphirerapids";
     }();
     return uses;
+#else
+    return false;
+#endif
 }
 
 }  // namespace gradtape::detail

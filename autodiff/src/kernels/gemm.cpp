@@ -1,4 +1,4 @@
-// The choice between the small kernel and OpenBLAS, and the cuts between parts.
+// The choice between the small kernel and BLAS, and the cuts between parts.
 #include "gemm.hpp"
 
 #include <algorithm>
@@ -35,7 +35,7 @@ int64_t last_columns(const Product<T>& p) {
 }
 
 template <class T>
-void multiply_turned(const Product<T>& p) {
+[[maybe_unused]] void multiply_turned(const Product<T>& p) {
     alignas(64) T turned[half_register / sizeof(T) * turned_depth];
     for (int64_t l = 0; l < p.k; l += turned_depth) {
         Product<T> some = p;
@@ -52,7 +52,7 @@ void multiply_turned(const Product<T>& p) {
 
 template <class T>
 void run(const Product<T>& whole, const Product<T>& some) {
-    if constexpr (!std::is_integral_v<T>)
+    if constexpr (with_blas && !std::is_integral_v<T>)
         if (!gemm_is_small<T>(whole.ta, whole.tb, whole.m, whole.n, whole.k)) {
             const int64_t rest = last_columns(some);
             if (rest < some.n) blas_gemm(columns(some, 0, some.n - rest));
@@ -78,7 +78,8 @@ Product<T> part_of(const Product<T>& p, Parts range, int64_t parts) {
 
 template <class T>
 bool gemm_is_small(bool ta, bool tb, int64_t m, int64_t n, int64_t k) {
-    constexpr int64_t largest = std::numeric_limits<int>::max();  // OpenBLAS counts in int
+    if (!with_blas) return true;
+    constexpr int64_t largest = std::numeric_limits<int>::max();  // a BLAS counts in int
     const bool empty = m == 0 || n == 0 || k == 0;                // and complains of empty products
     const bool fits = !empty && m <= largest && n <= largest && k <= largest;
     return !fits || small_gemm_wins<T>(ta, tb, m, n, k);

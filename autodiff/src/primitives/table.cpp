@@ -34,8 +34,9 @@ const Primitive* const* choose() {
     const std::string_view isa = asked ? asked : "";
     if (isa == "base") return base::records;
 #ifdef GRADTAPE_WITH_AVX512
-    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512bw");
     if (avx512 && isa != "avx2") return avx512::records;
 #endif
 #ifdef GRADTAPE_WITH_AVX2
