@@ -152,6 +152,29 @@ TEST_CASE("replay: values that are read without guards may change") {
     CHECK(replay.output(0).item() == 5);
 }
 
+TEST_CASE("replay: a guard holds although no result needs what it read, which may have chosen the result") {
+    for (const CompileOptions& options : switched()) {
+        const auto larger = [&](double from) {
+            Tape tape;
+            tape.guard_reads(true);
+            const Node x = tape.input(Tensor(from)), w = tape.parameter(Tensor(1.0));
+            const Node a = x + 1, b = x - 1, sign = x * 3;  // all recorded before the read
+            const Node chosen = sign.item() > 0 ? a : b;
+            return compile(tape, {chosen}, {{w, chosen}}, options);
+        };
+        Replay replay(larger(2));
+        replay.run();
+        CHECK(replay.output(0).item() == 3);
+        CHECK(replay.parameter(0).item() == 3);
+        replay.set_input(0, Tensor(-2.0));  // recorded with this one, the result is -3; this recording would give -1
+        CHECK_THROWS_AS(replay.run(), GuardFailed);
+        CHECK(replay.parameter(0).item() == 3);
+        Replay other(larger(-2));
+        other.run();
+        CHECK(other.output(0).item() == -3);
+    }
+}
+
 TEST_CASE("replay: a tensor, for which no guard stands, is not read where reads are guarded") {
     Tape tape;
     const Node x = tape.input(make({1, 2})), y = x * 2, c = tape.constant(make({3, 4})), n = tape.full({2}, 5);
