@@ -187,6 +187,100 @@ TEST_CASE("edge: norm, and stddev of equal elements: 0 with derivatives 0 of eve
     CHECK(mismatch(stddev(x, Axes(no_axes)), std::vector<double>(12, 0)) == "");
 }
 
+/// {largest, least normal, least} of a dtype.
+std::vector<double> extremes(DType dtype) {
+    if (dtype == DType::float32) return {0x1.fffffep127, 0x1p-126, 0x1p-149};
+    return {0x1.fffffffffffffp1023, 0x1p-1022, 0x1p-1074};
+}
+
+TEST_CASE("edge: mean, variance and stddev of the largest numbers are theirs") {
+    for (DType dtype : floating) {
+        const double large = extremes(dtype)[0], least = extremes(dtype)[2];
+        const Tolerance allowed{.relative = dtype == DType::float32 ? 3e-7 : 6e-16};
+        for (std::int64_t n : {1, 2, 3, 7, 64, 1000, 100003}) {
+            const Unary f = [](Node x) { return mean(x); };
+            const Tensor equal = Tensor::full({n}, large, dtype);
+            CHECK(mismatch(pull(f, equal).value, {large}, allowed) == "");
+            CHECK(std::isfinite(pull(f, Tensor::full({n}, -large, dtype)).value[0]));
+            CHECK(mismatch(pull(f, equal).x_bar, std::vector<double>(std::size_t(n), 1 / double(n)), allowed) == "");
+            CHECK(mismatch(pull([](Node x) { return variance(x); }, equal).value, {0}) == "");
+            CHECK(mismatch(pull([](Node x) { return stddev(x); }, equal).value, {0}) == "");
+            CHECK(mismatch(pull(f, Tensor::full({n}, least, dtype)).value, {least}) == "");  // nothing is scaled down
+        }
+        // along every kind of axes, beside rows that are ordinary, infinite and NaN
+        Tape tape;
+        const Node x = tape.parameter(make({large, large, large, 1, 2, 3, large, inf, large, large, nan, 1}, {4, 3}, dtype));
+        const std::vector<double> rows{large, 2, inf, nan};
+        CHECK(mismatch(mean(x, 1), rows, allowed) == "");
+        CHECK(mismatch(mean(transpose(x), 0), rows, allowed) == "");
+        CHECK(mismatch(mean(reshape(transpose(x), {1, 3, 4, 1}), {1, 3}), rows, allowed) == "");
+        CHECK(mismatch(mean(tape.input(make({large, large, -large, -large}, dtype))), {0}) == "");
+        const Node apart = tape.parameter(make({large, large / 2}, dtype));
+        CHECK(mismatch(stddev(apart), {large / 4}, allowed) == "");
+        CHECK(mismatch(grad(stddev(apart), apart), {0.5, -0.5}, allowed) == "");
+        // squares whose sum overflows, but not their mean
+        const double big = std::sqrt(large) * 0.9;
+        CHECK(mismatch(variance(tape.input(make({big, -big, big, -big}, dtype))), {0.81 * large}, {.relative = 1e-6}) == "");
+        CHECK(mismatch(jvp(mean(apart), apart, apart), {0.75 * large}, allowed) == "");
+    }
+}
+
+TEST_CASE("edge: norm keeps its digits over the whole range, and so does its gradient") {
+    for (DType dtype : floating) {
+        const Tolerance allowed{.relative = dtype == DType::float32 ? 4e-7 : 1e-15};
+        const double large = extremes(dtype)[0], small = extremes(dtype)[1], least = extremes(dtype)[2];
+        const Unary bare = [](Node x) { return norm(x); }, columns = [](Node x) { return norm(x, 0); };
+        for (double scale : {1.0, 1e20, 3e-22, 1e30, 1e-30, large / 8, small, small * 4, 1 / std::sqrt(large), std::sqrt(small)}) {
+            const double s = dtype == DType::float32 ? double(float(scale)) : scale;
+            CAPTURE(s);
+            const Pulled three = pull(bare, make({3 * s, 0, -4 * s}, dtype));
+            CHECK(mismatch(three.value, {5 * s}, allowed) == "");
+            CHECK(mismatch(three.x_bar, {0.6, 0, -0.8}, allowed) == "");
+            Tape tape;
+            const Node x = tape.parameter(make({3 * s, 4 * s}, dtype));
+            const Node v = tape.constant(make({1, 1}, dtype));
+            // H = (1 − u uᵀ)/z with u = (0.6, 0.8)
+            if (s > 1 / large * 64 && s * 25 < large)
+                CHECK(mismatch(hvp(norm(x), x, v), {0.16 / (5 * s), -0.12 / (5 * s)}, {.relative = 2e-6}) == "");
+            CHECK(mismatch(jvp(norm(x), x, v), {1.4}, allowed) == "");
+        }
+        // columns of unlike size side by side, as many as fill registers and one more
+        std::vector<double> elements, lengths, slopes;
+        const double sizes[] = {1, 1e30, 1e-30, 0, large / 4, 16 * least, 1e-3};
+        for (int i = 0; i < 2; ++i)
+            for (int j = 0; j < 35; ++j) {
+                const double size = dtype == DType::float32 ? double(float(sizes[j % 7])) : sizes[j % 7];
+                elements.push_back(size * (i ? -1 : 0.75));
+                slopes.push_back(size == 0 ? 0 : i ? -0.8 : 0.6);
+                if (i) lengths.push_back(size * 1.25);
+            }
+        const Pulled many = pull(columns, make(elements, {2, 35}, dtype));
+        CHECK(mismatch(many.value, lengths, allowed) == "");
+        CHECK(mismatch(many.x_bar, slopes, allowed) == "");
+        Tape tape;
+        CHECK(mismatch(norm(transpose(tape.input(make(elements, {2, 35}, dtype))), 1), lengths, allowed) == "");
+        CHECK(mismatch(pull(bare, make({least}, dtype)).value, {least}) == "");
+        // the limits
+        CHECK(mismatch(pull(bare, make({inf, 1}, dtype)).value, {inf}) == "");
+        CHECK(mismatch(pull(bare, make({inf, 1}, dtype)).x_bar, {1, 0}) == "");
+        CHECK(mismatch(pull(bare, make({-inf, 1, inf}, dtype)).x_bar, {-std::sqrt(0.5), 0, std::sqrt(0.5)}, allowed) == "");
+        CHECK(mismatch(pull(bare, make({nan, 1}, dtype)).x_bar, {nan, nan}) == "");
+        CHECK(mismatch(pull(bare, Tensor::full({9}, large, dtype)).value, {inf}) == "");  // 3 times the largest number
+        CHECK(mismatch(pull(bare, Tensor::full({9}, large, dtype)).x_bar, std::vector<double>(9, 1.0 / 3), allowed) == "");
+    }
+}
+
+TEST_CASE("edge: norm of ordinary numbers has the bits of the root of the sum of squares") {
+    Random random(8);
+    for (DType dtype : floating)
+        for (const Shape& shape : {Shape{1, 5}, Shape{3, 1000}, Shape{7, 64}, Shape{2, 4099}}) {
+            Tape tape;
+            const Node x = tape.input(random.tensor(shape, -3, 3, dtype));
+            for (int axis : {0, 1}) CHECK(same_bits(norm(x, axis).value(), sqrt(sum(square(x), axis)).value()));
+            for (int axis : {0, 1}) CHECK(same_bits(mean(x, axis).value(), (sum(x, axis) / double(shape[std::size_t(axis)])).value()));
+        }
+}
+
 TEST_CASE("edge: derivatives of norm, variance and stddev away from their kinks") {
     Random random(6);
     for (auto f : {norm, variance, stddev})

@@ -3,6 +3,7 @@
 #include "tape/recorder.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gradtape {
 
@@ -48,9 +49,20 @@ std::array<bool, Shape::max_rank> flags_of(const char* name, const Axes& axes, c
     return reduced;
 }
 
-Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
-    const char* name = detail::primitive(op).name;
-    Node x = node_of(operand, name);
+/// What is reduced, in the form that primitives take: a run of neighbouring axes of x, which may have been transposed for it.
+struct Reduction {
+    Operand x;
+    Shape axes;
+    bool keepdims;  ///< of the primitive
+    Shape shape;    ///< to be given to its result, where that keeps extents of 1 which the primitive cannot
+    bool reshaped;
+
+    Attributes attributes() const { return {{"axes", axes}, {"keepdims", keepdims}}; }
+    Node finish(Node z) const { return reshaped ? bind(Op::reshape, {{z, x.where()}}, {{"shape", shape}}) : z; }
+};
+
+Reduction arrange(const char* name, const Operand& operand, const Axes& axes, bool keepdims) {
+    const Node x = node_of(operand, name);
     const Shape shape = x.shape();
     const auto reduced = flags_of(name, axes, shape, operand.where());
     Shape list, kept, with_ones;
@@ -58,16 +70,20 @@ Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
         (reduced[i] ? list : kept).push_back(std::int64_t(i));
         with_ones.push_back(reduced[i] ? 1 : shape[i]);
     }
-    if (list.empty() || list.back() - list[0] + 1 == std::int64_t(list.size()))
-        return bind(op, {{x, operand.where()}}, {{"axes", list}, {"keepdims", keepdims}});
+    if (list.empty() || list.back() - list[0] + 1 == std::int64_t(list.size())) return {operand, list, keepdims, {}, false};
     // Axes with gaps: bring them together at the end first.
     Shape order = kept, together;
     for (std::int64_t axis : list) order.push_back(axis);
     for (std::size_t i = kept.size(); i < order.size(); ++i) together.push_back(std::int64_t(i));
-    return all_or_nothing(x, [&] {
-        x = bind(Op::transpose, {{x, operand.where()}}, {{"permutation", order}});
-        x = bind(op, {{x, operand.where()}}, {{"axes", together}, {"keepdims", false}});
-        return keepdims ? bind(Op::reshape, {{x, operand.where()}}, {{"shape", with_ones}}) : x;
+    const Node turned = bind(Op::transpose, {operand}, {{"permutation", order}});
+    return {{turned, operand.where()}, together, false, with_ones, keepdims};
+}
+
+Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
+    const char* name = detail::primitive(op).name;
+    return all_or_nothing(node_of(operand, name), [&] {
+        const Reduction r = arrange(name, operand, axes, keepdims);
+        return r.finish(bind(op, {r.x}, r.attributes()));
     });
 }
 
@@ -92,25 +108,20 @@ double floating_count(const char* name, const Operand& x, const Axes& axes) {
     return count;
 }
 
-Node average(const Operand& x, const Axes& axes, bool keepdims, double count) {
-    return bind(Op::divide, {{reduce(Op::sum, x, axes, keepdims), x.where()}, {count, x.where()}});
+Node average(const char* name, const Operand& x, const Axes& axes, bool keepdims) {
+    const Reduction r = arrange(name, x, axes, keepdims);
+    const Attributes attributes = r.attributes();
+    const Node total = bind(Op::sum, {r.x}, attributes);
+    return r.finish(bind(Op::mean, {r.x, {total, x.where()}}, attributes));
 }
 
-/// √s of a sum of squares. At 0 it has the subgradient of least norm, 0: the root sees a 1 there, and is not selected.
-Node root(Node s, Where where) {
-    const Node zero = bind(Op::equal, {{s, where}, {0.0, where}});
-    const Node safe = bind(Op::where, {{zero, where}, {1.0, where}, {s, where}});
-    return bind(Op::where, {{zero, where}, {0.0, where}, {bind(Op::sqrt, {{safe, where}}), where}});
-}
-
-Node variance_of(const char* name, const Operand& x, const Axes& axes, bool keepdims) {
-    const double count = floating_count(name, x, axes);
+/// x less its mean.
+Operand deviation_of(const char* name, const Operand& x, const Axes& axes) {
     const Where where = x.where();
     const auto minus = [&](const Operand& a, Node b) { return Operand(bind(Op::subtract, {a, {b, where}}), where); };
-    const Operand deviation = minus(x, average(x, axes, true, count));
+    const Operand deviation = minus(x, average(name, x, axes, true));
     // What rounding left of the mean is taken off too, so that equal elements deviate by exactly 0.
-    const Node rest = bind(Op::stop_gradient, {{average(deviation, axes, true, count), where}});
-    return average({bind(Op::square, {minus(deviation, rest)}), where}, axes, keepdims, count);
+    return minus(deviation, bind(Op::stop_gradient, {{average(name, deviation, axes, true), where}}));
 }
 
 }  // namespace
@@ -127,23 +138,25 @@ Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
 Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
 
 Node mean(Operand x, Axes axes, bool keepdims) {
-    const double count = floating_count("mean", x, axes);
-    return all_or_nothing(x.node(), [&] { return average(x, axes, keepdims, count); });
+    floating_count("mean", x, axes);
+    return all_or_nothing(x.node(), [&] { return average("mean", x, axes, keepdims); });
 }
 
-Node norm(Operand x, Axes axes, bool keepdims) {
-    floating_count("norm", x, axes);
+Node norm(Operand x, Axes axes, bool keepdims) { return reduce(Op::norm, x, axes, keepdims); }
+
+Node variance(Operand x, Axes axes, bool keepdims) {
+    floating_count("variance", x, axes);
     return all_or_nothing(x.node(), [&] {
-        const Node squares = bind(Op::square, {x});
-        return root(reduce(Op::sum, {squares, x.where()}, axes, keepdims), x.where());
+        return average("variance", {bind(Op::square, {deviation_of("variance", x, axes)}), x.where()}, axes, keepdims);
     });
 }
 
-Node variance(Operand x, Axes axes, bool keepdims) {
-    return all_or_nothing(x.node(), [&] { return variance_of("variance", x, axes, keepdims); });
-}
 Node stddev(Operand x, Axes axes, bool keepdims) {
-    return all_or_nothing(x.node(), [&] { return root(variance_of("stddev", x, axes, keepdims), x.where()); });
+    const double count = floating_count("stddev", x, axes);
+    return all_or_nothing(x.node(), [&] {
+        const Node length = reduce(Op::norm, deviation_of("stddev", x, axes), axes, keepdims);
+        return bind(Op::divide, {{length, x.where()}, {std::sqrt(count), x.where()}});
+    });
 }
 
 Node broadcast_to(Operand x, const Shape& shape) {

@@ -162,9 +162,23 @@ Real log_sum_exp(const Reals& x) {
     return std::log(total);
 }
 
-/// f(x, log Σ eˣ of its cell) for each element, back in place.
-Function along(Real (*f)(Real, Real)) {
-    return [f](const Call& call) {
+Real length(const Reals& x) {
+    Real total = 0;
+    for (Real e : x) total = std::hypot(total, e);
+    return total;
+}
+
+/// The given sums over the numbers of elements of their cells.
+Reals mean(const Call& call) {
+    const std::vector<Reals> all = cells(call);
+    Reals result;
+    for (std::size_t i = 0; i < all.size(); ++i) result.push_back(call[1].elements[i] / Real(all[i].size()));
+    return result;
+}
+
+/// f(x, `of` its cell) for each element, back in place.
+Function along(Real (*f)(Real, Real), Real (*of)(const Reals&) = log_sum_exp) {
+    return [f, of](const Call& call) {
         std::vector<Reals> all = cells(call);
         Reals result(call[0].elements.size());
         const Shape &shape = call[0].type.shape, &axes = call.shape("axes");
@@ -176,7 +190,7 @@ Function along(Real (*f)(Real, Real)) {
             for (std::size_t axis = 0; axis < shape.rank(); ++axis)
                 if (contains(axes, axis)) cell[axis] = 0;
             const std::size_t at = std::size_t(oracle::offset(shape, index));
-            result[at] = f(call[0].elements[at], log_sum_exp(all[std::size_t(oracle::offset(kept, cell))]));
+            result[at] = f(call[0].elements[at], of(all[std::size_t(oracle::offset(kept, cell))]));
         });
         return result;
     };
@@ -307,6 +321,9 @@ const std::map<std::string, Function> structural = {
     {"max", reduction([](const Reals& x) { Real t = x[0]; for (Real e : x) t = larger(t, e); return t; })},
     {"min", reduction([](const Reals& x) { Real t = x[0]; for (Real e : x) t = smaller(t, e); return t; })},
     {"logsumexp", reduction(log_sum_exp)},
+    {"mean", mean},
+    {"norm", reduction(length)},
+    {"direction", along([](Real x, Real its) { return its == 0 ? 0 : x / its; }, length)},
     {"softmax", along([](Real x, Real total) { return std::exp(x - total); })},
     {"log_softmax", along([](Real x, Real total) { return x - total; })},
     {"broadcast_to", broadcast_to},

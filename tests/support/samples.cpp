@@ -48,9 +48,28 @@ std::vector<Sample> along_axes() {
             {{{1}}, along({0})},    {{{19, 33}}, along({1})}};
 }
 
+/// Those of sum, with the sum as a second operand. (The mean of nothing is NaN, which no difference can be held against.)
+std::vector<Sample> means() {
+    std::vector<Sample> result = reductions(false);
+    for (Sample& sample : result) {
+        const Shape axes = sample.attributes.get<Shape>("axes"), from = sample.shapes[0];
+        Shape to;
+        for (std::size_t i = 0; i < from.rank(); ++i) {
+            const bool reduced = !axes.empty() && std::int64_t(i) >= axes[0] && std::int64_t(i) <= axes.back();
+            if (!reduced) to.push_back(from[i]);
+            if (reduced && sample.attributes.get<bool>("keepdims")) to.push_back(1);
+        }
+        sample.shapes.push_back(to);
+    }
+    return result;
+}
+
 // A primitive that is not elementwise, or has attributes, needs an entry; the table's tests say which one is missing.
 const std::map<std::string, std::vector<Sample>> structural = {
     {"sum", reductions(true)},
+    {"mean", means()},
+    {"norm", reductions(true)},
+    {"direction", along_axes()},
     {"prod", reductions(true)},
     {"max", reductions(false)},
     {"min", reductions(false)},

@@ -67,7 +67,7 @@ private:
     std::shared_ptr<const detail::Plan> plan_;
 };
 
-/// Compiles all that `tape` recorded and the results need. Inputs and parameters are numbered in the order in which
+/// Compiles what results, updates and guards need of what `tape` recorded. Inputs and parameters are numbered in the order in which
 /// they were recorded; their recorded values (an abstract tape has none) are what a new Replay starts with. TapeError
 /// for nodes of another tape; ValueError where an update's first node is no parameter, or is given twice; ShapeError or
 /// DTypeError where its types differ.

@@ -117,12 +117,13 @@ Node stop_gradient(Operand x);
 
 /// Σ x. Pairwise over a fixed tree: accurate, and the same bits for any block size and thread count. Empty: 0.
 Node sum(Operand x, Axes axes = {}, bool keepdims = false);
-/// Σ x / count. Empty: NaN. Floating only.
+/// Σ x / count. Does not overflow where elements are near the largest. Empty: NaN. Floating only.
 Node mean(Operand x, Axes axes = {}, bool keepdims = false);
 /// √Σ x², the 2-norm. x̄ = z̄ x / z. Edge: where z = 0 all derivatives are 0, of every order. Floating only.
-/// The squares are not scaled: they overflow, or vanish, where those of single elements do.
+/// Elements are scaled where their squares would overflow or vanish. With k infinite elements x̄ is ±z̄/√k at those, else 0.
 Node norm(Operand x, Axes axes = {}, bool keepdims = false);
-/// Σ (x − mean x)² / count, the population's. x̄ = 2 z̄ (x − mean x) / count. Empty: NaN. Floating only.
+/// Σ (x − mean x)² / count, the population's. x̄ = 2 z̄ (x − mean x) / count. Empty: NaN. Floating only. It overflows where
+/// the variance does; `stddev` does not then.
 Node variance(Operand x, Axes axes = {}, bool keepdims = false);
 /// √variance, the standard deviation. x̄ = z̄ (x − mean x) / (count z). Edge: where z = 0 as norm; so for equal elements.
 Node stddev(Operand x, Axes axes = {}, bool keepdims = false);

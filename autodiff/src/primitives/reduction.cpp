@@ -5,6 +5,7 @@
 
 #include "../kernels/reduce.hpp"
 #include "../kernels/reduce_stream.hpp"
+#include "../kernels/scaled.hpp"
 #include "../kernels/softmax.hpp"
 
 #include <array>
@@ -73,6 +74,14 @@ Type nonempty_reduced_type(const ShapeCall& call) {
     return type;
 }
 
+/// A mean's: x, and the sum of x over these axes.
+Type mean_type(const ShapeCall& call) {
+    const Type type = floating_reduced_type(call);
+    if (!(*call.operands[1] == type))
+        call.refuse("the sum of " + to_string(call[0]) + " is given as " + to_string(call[1]) + "; needs " + to_string(type));
+    return type;
+}
+
 Type along_axes_type(const ShapeCall& call) {
     check_axes(call);
     require_floating(call);
@@ -105,6 +114,13 @@ Prepared settle(decltype(Prepared::run) function, const Type& x, const Type& z, 
     return {function, {v.outer, v.reduced, v.inner, parts, v.outer ? z.shape.elements() / v.outer : 0}, parts};
 }
 
+/// The mean of x, inputs[0], whose sum is inputs[1].
+template <class T>
+void run_mean(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
+    mean(static_cast<const T*>(inputs[1]), static_cast<const T*>(inputs[0]), static_cast<T*>(output), facts[0], facts[1],
+         facts[2]);
+}
+
 // The element types of one reduction.
 #define GRADTAPE_BY_DTYPE(name, function)                                                               \
     Prepared name(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {        \
@@ -124,6 +140,12 @@ GRADTAPE_BY_DTYPE(prepare_prod, reduce_prod)
 GRADTAPE_BY_DTYPE(prepare_max, reduce_max)
 GRADTAPE_BY_DTYPE(prepare_min, reduce_min)
 GRADTAPE_BY_FLOATING_DTYPE(prepare_logsumexp, logsumexp)
+GRADTAPE_BY_FLOATING_DTYPE(prepare_norm, norm)
+GRADTAPE_BY_FLOATING_DTYPE(prepare_direction, direction)
+Prepared prepare_mean(std::span<const Type* const> x, const Type&, const Attributes& attributes) {
+    const View v = view(x[0]->shape, axes_of(attributes));
+    return {x[0]->dtype == DType::float32 ? &run_mean<float> : &run_mean<double>, {v.outer, v.reduced, v.inner}};
+}
 Prepared prepare_softmax(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
     Prepared prepared = settle(x[0]->dtype == DType::float32 ? &run_softmax<float> : &run_softmax<double>, *x[0], z, attributes);
     prepared.second = 5;
@@ -147,6 +169,46 @@ GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).with_settings({"axes", Kind::integers
     .shaped(reduced_type).takes(numbers).settled<prepare_sum>()
     .streamed(&sum_stream_float, &sum_stream_double).linear()
     .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar); }).on(any_real);
+
+// z = s / count, where s is the sum of x; where that overflowed, of x / 2ᵏ. The derivative runs through s alone: a replay
+// sums what it computes as it goes.
+GRADTAPE_PRIMITIVE(mean) = Define("mean", 2).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(mean_type).settled<prepare_mean>().linear()
+    .vjp([](const Operands&, Node, Node) { return Node(); },
+         [](const Operands& x, Node, Node z_bar) {
+             return z_bar / double(view(x[0].shape(), axes_of(x.attributes)).reduced);
+         }).on(any_real);
+
+// z = √Σ x², ∂z/∂x = x / z: the direction of x, which is 0 where x is.
+namespace {
+
+Node apply_like(Op op, const Operands& x, const Attributes& attributes) {
+    return gradtape::apply(primitive(op), {x[0]}, attributes);
+}
+Node direction_like(const Operands& x) { return apply_like(Op::direction, x, {{"axes", axes_of(x.attributes)}}); }
+
+}  // namespace
+GRADTAPE_PRIMITIVE(norm) = Define("norm", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(floating_reduced_type)
+    .settled<prepare_norm>()
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), spread(x, z_bar)); })
+    .jvp([](const Operands& x, Node, Node x_dot) {
+        return again(x, chain(direction_like(x), x_dot), x.attributes.get<bool>("keepdims"));
+    }).on(any_real);
+
+// z = x / √Σ x², and 0 where x is. Its Jacobian (1 − z zᵀ) / √Σ x² is symmetric, so both directions share one rule; where
+// x is 0 it is 0, so that norm has derivatives 0 of every order there.
+namespace {
+constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
+    const Node length = spread(x, apply_like(Op::norm, x, {{"axes", axes_of(x.attributes)}, {"keepdims", true}}));
+    const Node none = gradtape::equal(length, 0.0);
+    const Node across = bar - z * again(x, bar * z, true);
+    return gradtape::where(none, 0.0, across / gradtape::where(none, 1.0, length));
+};
+}
+GRADTAPE_PRIMITIVE(direction) = Define("direction", 1).with_settings({"axes", Kind::integers})
+    .shaped(along_axes_type)
+    .settled<prepare_direction>().vjp(direction_rule).jvp(direction_rule).on(any_real);
 
 // z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
 // derivatives of every order.
