@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <memory>
 
 using namespace gradtape;
 using gradtape::nn::Labels;
@@ -105,13 +106,13 @@ TEST_CASE("nn: training on several threads gives the bits of one") {
 }
 
 TEST_CASE("compiled and plain training end with the same bits") {
-    // two batch shapes, and the evaluation
-    same_either_way(&log_loss, 3);
+    // two batch shapes, and the evaluation, twice each
+    same_either_way(&log_loss, 6);
 }
 
 TEST_CASE("compiled training follows the model's control flow") {
-    // each of the three, either way
-    same_either_way(&branching, 6);
+    // each of the three, either way, twice each
+    same_either_way(&branching, 12);
 }
 
 TEST_CASE("a compiled step refuses a model that decides by a tensor's elements; plain, it may") {
@@ -146,13 +147,13 @@ TEST_CASE("a replay whose guard fails lets go of the batch") {
     const Tensor small = points(20).inputs, large = Tensor::full({20, 2}, 10);
     Net net;
     nn::Trainer trainer(net, by_size, nn::Sgd(0.1));
-    for (const Tensor& same : {small, large, small}) {  // the last time, large's recording refuses and small's fits
+    for (const Tensor& same : {small, small, large, large, small}) {  // at last, large's recording refuses and small's fits
         const nn::Batch batch{make(test::values(same), {20, 2}), points(20).labels, Labels::plus_minus_one};
         trainer.step(batch);
         CHECK(batch.inputs.unique());
         CHECK(batch.labels.unique());
     }
-    CHECK(net.calls == 2);
+    CHECK(net.calls == 4);
 }
 
 TEST_CASE("a compiled step sees new values of reassigned parameters, and new shapes") {
@@ -172,6 +173,125 @@ TEST_CASE("a compiled step sees new values of reassigned parameters, and new sha
     fresh = net;
     CHECK(trainer.step(batch).loss == plain.step(batch).loss);
     CHECK(trainer.step(batch).loss == plain.step(batch).loss);
+}
+
+// ---- what replays would not see: recorded each time, with a warning that names the line -------------------------------
+
+struct Watched {
+    nn::History history;
+    int calls;
+    std::vector<Tensor> weights;
+};
+
+/// Trains with `make_loss()`, which is made anew each time: a loss may have state.
+template <class MakeLoss>
+Watched trained(MakeLoss make_loss, bool plain, int epochs = 20) {
+    Net net;
+    Watched result{nn::fit(net, make_loss(), points(20),
+                           {.phases = {{epochs, 0.5}}, .batches = {.size = 10, .seed = 11}, .evaluate = false, .plain = plain}),
+                   net.calls, {}};
+    for (const auto& named : nn::named_parameters(net)) result.weights.push_back(named.parameter->value());
+    return result;
+}
+
+/// Compiled training ends with plain training's bits, and warns of line `line`; or of nothing, for 0.
+template <class MakeLoss>
+Watched check_watched(MakeLoss make_loss, unsigned line, int most_calls) {
+    const Watched compiled = trained(make_loss, false), plain = trained(make_loss, true);
+    for (std::size_t i = 0; i < plain.weights.size(); ++i) CHECK(same_bits(compiled.weights[i], plain.weights[i]));
+    CHECK(plain.history.warnings.empty());
+    CHECK(plain.calls == 40);
+    CHECK(compiled.calls <= most_calls);
+    CHECK(compiled.history.warnings.size() == (line ? 1 : 0));
+    if (line && !compiled.history.warnings.empty()) {
+        CAPTURE(compiled.history.warnings[0]);
+        CHECK(compiled.history.warnings[0].find("(nn_replay.cpp:" + std::to_string(line) + ")") != std::string::npos);
+    }
+    return compiled;
+}
+
+TEST_CASE("a loss that reads a number which is another at each step goes on plain, with a warning") {
+    double last = 0;
+    const Watched watched = check_watched([&] {
+        return [&](Net& net, Node x, Node y) {
+            const nn::Outcome outcome = log_loss(net, x, y);
+            last = outcome.loss.item();
+            return outcome;
+        };
+    }, __LINE__ - 3, 40);
+    CHECK(watched.history.warnings[0].find("item()") != std::string::npos);
+    CHECK(last > 0);
+}
+
+TEST_CASE("a mask drawn by C++ code is seen at the second step") {
+    const Watched watched = check_watched([] {
+        return [random = std::make_shared<test::Random>(5)](Net& net, Node x, Node y) {
+            ++net.calls;
+            const Tensor mask = random->tensor({1, 5}, 0, 2);
+            const Node z = net.fc2(tanh(net.fc1(x)) * sibling_constant(x, mask));
+            return nn::Outcome{nn::log_loss(z, y, Labels::plus_minus_one), z};
+        };
+    }, __LINE__ - 3, 40);
+    CHECK(watched.history.warnings[0].find("constant") != std::string::npos);
+}
+
+TEST_CASE("a number, an attribute, a branch and a parameter that C++ changes are seen at the second step") {
+    check_watched([] {
+        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
+            return nn::Outcome(log_loss(net, x, y).loss * (1.0 + 0.25 * (++*step % 3)));
+        };
+    }, __LINE__ - 2, 40);
+    check_watched([] {
+        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
+            const Node part = slice(x, {{++*step % 2 * 5, *step % 2 * 5 + 5}});
+            return nn::Outcome(log_loss(net, x, y).loss + mean(square(net.fc1(part))));
+        };
+    }, __LINE__ - 3, 40);
+    check_watched([] {
+        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
+            const Node loss = log_loss(net, x, y).loss;
+            if (++*step % 2) return nn::Outcome(loss + 0.5);
+            return nn::Outcome(loss + 0.5 * sin(loss));
+        };
+    }, __LINE__ - 2, 40);
+}
+
+TEST_CASE("labels that the loss records as a constant are seen to change") {
+    check_watched([] {
+        return [](Net& net, Node x, Node y) {
+            ++net.calls;
+            const Node z = net.fc2(tanh(net.fc1(x)));
+            const Node labels = sibling_constant(x, peek(y));
+            return nn::Outcome{nn::log_loss(z, labels, Labels::plus_minus_one), z};
+        };
+    }, __LINE__ - 3, 40);
+}
+
+TEST_CASE("what is the same at each step is replayed without a word") {
+    check_watched([] {
+        return [](Net& net, Node x, Node y) {
+            const nn::Outcome outcome = log_loss(net, x, y);
+            const Node kept = sibling_constant(x, Tensor{0.5, 1.5});
+            return nn::Outcome(outcome.loss + 0.01 * sum(kept) * mean(square(x)), outcome.scores);
+        };
+    }, 0, 2);
+    CHECK(trained([] { return &branching; }, false).history.warnings.empty());
+}
+
+TEST_CASE("evaluations are watched too, and each warning is given once") {
+    Net net;
+    nn::Trainer trainer(net, [random = std::make_shared<test::Random>(5)](Net& its, Node x, Node y) {
+        const nn::Outcome outcome = log_loss(its, x, y);
+        return nn::Outcome(outcome.loss * sibling_constant(x, random->tensor({}, 0.5, 1)), outcome.scores);
+    }, nn::Sgd(0.1));
+    const nn::Dataset data = points(20);
+    std::vector<double> losses;
+    for (int i = 0; i < 4; ++i) losses.push_back(trainer.evaluate(data).loss);
+    CHECK(losses[2] != losses[3]);
+    CHECK(trainer.warnings().size() == 1);
+    for (int i = 0; i < 4; ++i) trainer.step({data.inputs, data.labels, data.convention});
+    CHECK(trainer.warnings().size() == 1);
+    CHECK(net.calls == 8);
 }
 
 TEST_CASE("a loss that is not finite names its cause in compiled training too") {

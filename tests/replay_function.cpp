@@ -14,7 +14,7 @@ std::size_t count(const std::string& text, const std::string& part) {
     return found;
 }
 
-TEST_CASE("replay: a function is recorded once for each type, and replayed after") {
+TEST_CASE("replay: a function is recorded twice for each type, to compare, and replayed after") {
     int calls = 0;
     auto f = compile([&](std::span<const Node> x) {
         ++calls;
@@ -25,12 +25,13 @@ TEST_CASE("replay: a function is recorded once for each type, and replayed after
         CHECK(values(z[0]) == std::vector<double>{3.0 * (1 + i) + 8});
         CHECK(values(z[1]) == std::vector<double>{i - 2.0, -2});
     }
-    CHECK(calls == 1);
+    CHECK(calls == 2);
     f({make({1, 2, 3}), make({1, 2, 3})});
     f({make({1, 2}, DType::float32), make({1, 2}, DType::float32)});
-    CHECK(calls == 3);
+    CHECK(calls == 4);
     f({make({1, 2}), make({3, 4})});
-    CHECK(calls == 3);
+    CHECK(calls == 4);
+    CHECK(f.warnings().empty());
     CHECK(f.recordings() == 3);
     CHECK(count(f.explain(), "first call for these input types") == 3);
     CHECK(count(f.explain(), "compiled for") == 3);
@@ -73,15 +74,17 @@ TEST_CASE("replay: the cache is bounded, and what was used last is kept") {
     const auto call = [&](std::int64_t n) {
         CHECK(values(f({Tensor::full({n}, 1)})[0]) == std::vector<double>(std::size_t(n), 2));
     };
-    for (std::int64_t n : {1, 2, 3, 1, 2, 3}) call(n);
-    CHECK(calls == 3);
+    for (std::int64_t n : {1, 2, 3, 1, 2, 3, 1, 2, 3}) call(n);
+    CHECK(calls == 6);
     call(1);
     call(4);  // 2 has not been used for longest
-    CHECK(calls == 4);
+    CHECK(calls == 7);
     call(1), call(3), call(4);
-    CHECK(calls == 4);
+    CHECK(calls == 8);
+    call(1), call(3), call(4);
+    CHECK(calls == 8);
     call(2);
-    CHECK(calls == 5);
+    CHECK(calls == 9);
     CHECK(count(f.explain(), "compiled for") == 3);
     CHECK(f.recordings() == 5);
     CHECK(count(f.explain(), "first call for these input types") == 4);
@@ -99,6 +102,94 @@ TEST_CASE("replay: a cache of one, and control flow that never repeats") {
     CompiledFunction f([](std::span<const Node> x) { return std::vector<Node>{x[0] * x[0].item()}; }, {}, 1);
     for (double x : {1.0, 2.0, 2.0, 3.0, 1.0}) CHECK(f({Tensor(x)})[0].item() == x * x);
     CHECK(f.recordings() == 4);
+}
+
+/// The function's one warning, or all of them where there is not one.
+std::string warning(const CompiledFunction& f) {
+    if (f.warnings().size() == 1) return f.warnings()[0];
+    std::string all = std::to_string(f.warnings().size()) + " warnings";
+    for (const std::string& text : f.warnings()) all += "\n" + text;
+    return all;
+}
+
+std::string line_before(unsigned line) { return "(replay_function.cpp:" + std::to_string(line - 1) + ")"; }
+
+TEST_CASE("replay: a number that is another at each call is read by plain calls after a few, with a warning") {
+    int calls = 0;
+    CompiledFunction f([&](std::span<const Node> x) {
+        ++calls;
+        const double scale = sum(x[0]).item();
+        return std::vector<Node>{x[0] * scale};
+    });
+    const std::string line = line_before(__LINE__ - 2);
+    for (int i = 1; i <= 50; ++i) CHECK(values(f({make({double(i), 1})})[0]) == std::vector<double>{double(i * (i + 1)), i + 1.0});
+    CHECK(calls == 50);
+    CHECK(f.recordings() <= 4);
+    CHECK(warning(f).find(line) != std::string::npos);
+    CHECK(f.explain().find(line) != std::string::npos);
+    CHECK(count(f.explain(), "compiled for") == 0);  // what is not used again is not kept
+}
+
+TEST_CASE("replay: numbers that come again are worth their recordings") {
+    int calls = 0;
+    CompiledFunction f([&](std::span<const Node> x) {
+        ++calls;
+        return std::vector<Node>{x[0] * x[0].item()};
+    });
+    for (int round = 0; round < 20; ++round)
+        for (double x : {1.0, 2.0, 3.0}) CHECK(f({Tensor(x)})[0].item() == x * x);
+    CHECK(calls == 6);
+    CHECK(f.warnings().empty());
+}
+
+TEST_CASE("replay: what C++ code makes otherwise at the second call is seen, and every call is recorded") {
+    const auto check = [](const char* what, const std::string& line, auto function) {
+        CAPTURE(std::string(what));
+        int compiled_step = 0, plain_step = 0;
+        CompiledFunction f([&](std::span<const Node> x) { return function(x, ++compiled_step); });
+        for (int i = 1; i <= 12; ++i) {
+            const Tensor x{1.0 * i, 2, -1, 0.5};
+            Tape tape;
+            const std::vector<Node> leaves = {tape.input(x)};
+            CHECK(same_bits(f({x})[0], function(leaves, ++plain_step)[0].value()));
+        }
+        CHECK(warning(f).find(line) != std::string::npos);
+        CHECK(f.recordings() == 1);
+    };
+    using Nodes = std::vector<Node>;
+    using In = std::span<const Node>;
+    check("a constant", line_before(__LINE__ + 2), [](In x, int step) {
+        return Nodes{x[0] * sibling_constant(x[0], Tensor{1, 0, 1, 1.0 * step})}; });
+    check("a number", line_before(__LINE__ + 2), [](In x, int step) {
+        return Nodes{x[0] * double(step % 3)}; });
+    check("an attribute", line_before(__LINE__ + 2), [](In x, int step) {
+        return Nodes{slice(x[0], {{step % 3, 4}})}; });
+    check("an operation", line_before(__LINE__ + 2), [](In x, int step) {
+        return Nodes{step % 2 ? sin(x[0]) : cos(x[0])}; });
+    check("operands", line_before(__LINE__ + 2), [](In x, int step) {
+        const Node a = sin(x[0]), b = cos(x[0]); return Nodes{step % 2 ? a - b : b - a}; });
+    check("a longer loop", line_before(__LINE__ + 3), [](In x, int step) {
+        Node y = x[0];
+        for (int i = 0; i < step; ++i) y = sin(y);
+        return Nodes{y};
+    });
+    check("another result", line_before(__LINE__ + 3), [](In x, int step) {
+        const Node a = sin(x[0]);
+        const Node b = cos(x[0]);
+        return Nodes{step % 2 ? a : b};
+    });
+}
+
+TEST_CASE("replay: control flow that goes another way at the second call is no change of the code") {
+    int calls = 0;
+    CompiledFunction f([&](std::span<const Node> x) {
+        ++calls;
+        if ((sum(x[0]) > 1.0).item() != 0) return std::vector<Node>{x[0] * 3.0 + sin(x[0])};
+        return std::vector<Node>{x[0] * 2.0};
+    });
+    for (double x : {0.5, 3.0, 0.5, 3.0, 4.0, 0.25, 5.0}) (void)f({Tensor(x)});
+    CHECK(calls == 4);
+    CHECK(f.warnings().empty());
 }
 
 TEST_CASE("replay: the last partial batch works") {
@@ -137,8 +228,8 @@ TEST_CASE("replay: a function that reads a tensor is refused, at the line that r
         seen += peek(x[0]).item();
         return std::vector<Node>{x[0] * 2};
     });
-    for (double x : {3.0, 4.0}) CHECK(watched({Tensor(x)})[0].item() == 2 * x);
-    CHECK(seen == 3);  // while recording only
+    for (double x : {3.0, 4.0, 5.0}) CHECK(watched({Tensor(x)})[0].item() == 2 * x);
+    CHECK(seen == 7);  // while recording only
 }
 
 TEST_CASE("replay: results of a function stay when it is called again") {

@@ -38,18 +38,40 @@ std::optional<Replays::Result> Replays::run(const Tensor& inputs, const Tensor& 
         return same;
     };
     for (std::size_t k = entries_.size(); k-- > 0;) {
-        if (!fits(entries_[k])) continue;
+        if (entries_[k].trace || !fits(entries_[k])) continue;
         try {
-            return run(entries_[k], inputs, labels, parameters);
-        } catch (const GuardFailed&) {
+            Result result = run(entries_[k], inputs, labels, parameters);
+            watch_.replayed();
+            return result;
+        } catch (const GuardFailed& failure) {
             // Control flow would go another way on these values: the next recording of these types may fit.
+            watch_.guard_failed(failure);
         }
     }
     return std::nullopt;
 }
 
+bool Replays::confirm(const std::vector<Type>& types, const Trace& trace) {
+    for (std::size_t k = entries_.size(); k-- > 0 && !watch_.plain();) {
+        if (!entries_[k].trace || entries_[k].types != types) continue;
+        if (watch_.compare(*entries_[k].trace, trace) != Watch::Verdict::same) continue;
+        entries_[k].trace.reset();
+        return true;
+    }
+    return false;
+}
+
 void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
                   Node loss, Node scores, std::span<const Node> gradients, std::size_t threads) {
+    if (watch_.plain()) return;
+    std::vector<Node> named{loss, scores};
+    for (const Parameter* parameter : parameters) named.push_back(parameter->leaf(loss));
+    named.insert(named.end(), gradients.begin(), gradients.end());
+    Trace trace(tape, named);
+    std::vector<Type> types = types_of(inputs, labels, parameters);
+    if (confirm(types, trace)) return;
+    watch_.recorded_again();
+    if (watch_.plain()) return entries_.clear();
     std::vector<Node> outputs{loss};
     if (scores) outputs.push_back(scores);
     std::vector<std::optional<std::size_t>> places;
@@ -61,7 +83,7 @@ void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, 
     std::vector<std::optional<std::size_t>> numbers;
     for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss)));
     if (entries_.size() == most) entries_.erase(entries_.begin());
-    entries_.push_back({types_of(inputs, labels, parameters), Replay(compiled), std::move(numbers), bool(scores), std::move(places)});
+    entries_.push_back({std::move(types), Replay(compiled), std::move(numbers), bool(scores), std::move(places), std::move(trace)});
 }
 
 }  // namespace gradtape::nn

@@ -1,8 +1,8 @@
 // Compiled recordings of a trainer's steps and evaluations, one for each combination of batch and parameter types.
 #pragma once
 
-#include <gradtape/compile.hpp>
 #include <gradtape/nn/parameter.hpp>
+#include <gradtape/watch.hpp>
 
 namespace gradtape::nn {
 
@@ -16,11 +16,14 @@ public:
         std::vector<Tensor> gradients;  ///< by parameter; zeros for one that the loss does not reach
     };
 
-    /// Runs the recording made for these types; nothing where there is none, or where a guard fails: then record anew.
+    /// Runs a recording made for these types; nothing where there is none that two calls have made alike, or where its
+    /// guards fail: then record anew.
     std::optional<Result> run(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
-    /// Compiles what is recorded on `tape`. `gradients` is empty for an evaluation.
+    /// Compiles what is recorded on `tape`, or finds that it is what was compiled; nothing where the watch has warned.
+    /// `gradients` is empty for an evaluation.
     void add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
              Node loss, Node scores, std::span<const Node> gradients, std::size_t threads);
+    const Watch& watch() const noexcept { return watch_; }
 
 private:
     struct Entry {
@@ -29,12 +32,16 @@ private:
         std::vector<std::optional<std::size_t>> numbers;  ///< by parameter: its number in the recording
         bool scores;
         std::vector<std::optional<std::size_t>> gradients;  ///< by parameter: which output
+        std::optional<Trace> trace;                         ///< until another call has recorded the same
     };
     static std::vector<Type> types_of(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
     static Result run(Entry& entry, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
 
+    bool confirm(const std::vector<Type>& types, const Trace& trace);
+
     static constexpr std::size_t most = 8;
     std::vector<Entry> entries_;  // the latest made last
+    Watch watch_;
 };
 
 }  // namespace gradtape::nn

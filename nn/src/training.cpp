@@ -68,13 +68,14 @@ double Evaluation::accuracy(Where where) const {
     return 1 - double(*mislabelled) / double(judged);
 }
 
-Outcome Trainer::record(Tape& tape, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where) {
+Outcome Trainer::record(Tape& tape, const Replays* replays, const Tensor& inputs, const Tensor& labels, const char* asked_by,
+                        Where where) {
     if (inputs.shape().empty() || labels.shape().empty() || inputs.shape()[0] != labels.shape()[0])
         throw ShapeError("inputs " + to_string(inputs.shape()) + " and labels " + to_string(labels.shape()) +
                              " differ in samples; need as many rows of each",
                          {asked_by, {inputs.shape(), labels.shape()}, 0, where});
     const Node x = tape.input(inputs, where), y = tape.input(labels, where);
-    tape.guard_reads(!plain);  // of the model's code: what the trainer reads after it is no control flow of the model's
+    tape.guard_reads(replays && !replays->watch().plain());  // of the model's code: what the trainer reads after it is no control flow of the model's
     const Outcome outcome = record_(x, y);
     tape.guard_reads(false);
     if (!outcome.loss || !outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
@@ -93,14 +94,18 @@ std::span<Parameter* const> Trainer::look_up() {
     return visitor_.found();
 }
 
+/// Each warning is kept once.
+void Trainer::take(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings)
+        if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
+}
+
 void Trainer::find_parameters(Node loss, Where where) {
     look_up();
     if (tape_.size() == checked_size_) return;
     Visitor named;
     visit_(named);
-    for (std::string& warning : check_reach(loss, named.named(), where))
-        if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end())
-            warnings_.push_back(std::move(warning));
+    take(check_reach(loss, named.named(), where));
     checked_size_ = tape_.size();
 }
 
@@ -120,16 +125,17 @@ Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) 
 
 Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where where) {
     const Recording recording(tape_);
-    const Outcome outcome = record(tape_, batch.inputs, batch.labels, "step", where);
+    const Outcome outcome = record(tape_, plain ? nullptr : steps_.get(), batch.inputs, batch.labels, "step", where);
     const Evaluation result = read(outcome, batch.labels, batch.convention, where);
     if (!std::isfinite(result.loss))
         refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
     find_parameters(outcome.loss, where);
     const std::span<Parameter* const> parameters = visitor_.found();
     const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
-    if (steps_ && !plain)
-        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes,
-                    threads);
+    if (steps_ && !plain) {
+        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes, threads);
+        take(steps_->watch().warnings());
+    }
     const std::vector<Tensor> found = gradient_values(nodes, parameters);
     if (hook) hook({batch, result.loss, parameters, found});
     optimizer.step(parameters, found, where);
@@ -143,8 +149,11 @@ Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, La
             return read(replayed->loss, replayed->scores, labels, convention, where);
     }
     const Recording recording(forward_tape_);
-    const Outcome outcome = record(forward_tape_, inputs, labels, "evaluate", where);
-    if (!plain) evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
+    const Outcome outcome = record(forward_tape_, plain ? nullptr : evaluations_.get(), inputs, labels, "evaluate", where);
+    if (!plain) {
+        evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
+        take(evaluations_->watch().warnings());
+    }
     return read(outcome, labels, convention, where);
 }
 

@@ -109,8 +109,9 @@ private:
 };
 
 /// A function from tensors to tensors that is recorded at its first call for each combination of input types, and
-/// replayed after. What it reads by Node::item() is guarded: another value there, and it is recorded again.
-/// ValueError where it records a parameter: its value would never change again, so give it as one of the inputs.
+/// replayed from the third one on. What it reads by Node::item() is guarded: another value there, and it is recorded again.
+/// The second call compares: where it records another constant or another instruction, or where the numbers that it reads
+/// never come again, every call is recorded, and `warnings` says which line is why. ValueError where it records a parameter: its value would never change again, so give it as one of the inputs.
 class CompiledFunction {
 public:
     using Function = std::function<std::vector<Node>(std::span<const Node>)>;
@@ -122,9 +123,12 @@ public:
 
     std::vector<Tensor> operator()(std::span<const Tensor> inputs);
     std::vector<Tensor> operator()(std::initializer_list<Tensor> inputs);
-    /// What is compiled, how often it was recorded, and why.
+    /// What is compiled, how often it was recorded for that, and why; and the warnings.
     std::string explain() const;
+    /// How often it was compiled.
     std::size_t recordings() const noexcept;
+    /// Why it is recorded at every call, if it is.
+    const std::vector<std::string>& warnings() const noexcept;
 
 private:
     struct State;

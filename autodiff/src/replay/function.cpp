@@ -1,5 +1,5 @@
-// The functional form: recorded per input types, recorded again when a guard fails.
-#include <gradtape/compile.hpp>
+// The functional form: recorded per input types, once more to see that it does the same, and again when a guard fails.
+#include <gradtape/watch.hpp>
 
 #include "../tape/recorder.hpp"
 
@@ -12,6 +12,7 @@ struct Entry {
     std::vector<Type> types;
     Compiled compiled;
     Replay replay;
+    std::optional<Trace> trace;  ///< until another call has recorded the same
 };
 
 std::vector<Type> types_of(std::span<const Tensor> inputs) {
@@ -40,17 +41,23 @@ struct CompiledFunction::State {
     std::vector<std::string> reasons;  // of the last recordings
     static constexpr std::size_t most_reasons = 32;
 
-    Entry& record(std::span<const Tensor> inputs, const std::string& why) {
-        Tape tape;
-        tape.guard_reads(true);
+    Watch watch{};
+
+    std::vector<Node> record(Tape& tape, std::span<const Tensor> inputs) {
+        tape.guard_reads(!watch.plain());
         std::vector<Node> leaves;
         for (const Tensor& input : inputs) leaves.push_back(tape.input(input));
-        const std::vector<Node> outputs = function(leaves);
+        std::vector<Node> outputs = function(leaves);
         refuse_parameters(tape);
+        tape.guard_reads(false);
+        return outputs;
+    }
+
+    Entry& add(const Tape& tape, std::span<const Node> outputs, std::vector<Type> types, Trace trace, const std::string& why) {
         Compiled compiled = compile(tape, outputs, {}, options);
         if (recent.size() >= cache) recent.erase(recent.begin());
         Replay replay(compiled);
-        recent.push_back({types_of(inputs), std::move(compiled), std::move(replay)});
+        recent.push_back({std::move(types), std::move(compiled), std::move(replay), std::move(trace)});
         ++recordings;
         if (reasons.size() == most_reasons) reasons.erase(reasons.begin());
         reasons.push_back(why);
@@ -65,18 +72,43 @@ struct CompiledFunction::State {
     /// Tries the recordings of these types, the latest used first; where all their guards fail, records anew.
     std::vector<Tensor> call(std::span<const Tensor> inputs) {
         const std::vector<Type> types = types_of(inputs);
-        std::string failed;
         for (std::size_t k = recent.size(); k-- > 0;) {
-            if (recent[k].types != types) continue;
+            if (recent[k].types != types || recent[k].trace) continue;
             try {
                 std::vector<Tensor> outputs = run(recent[k], inputs);
                 std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
+                watch.replayed();
                 return outputs;
             } catch (const GuardFailed& failure) {
-                failed = failure.what();
+                watch.guard_failed(failure);
             }
         }
-        return run(record(inputs, failed.empty() ? unknown_types() : failed), inputs);
+        return call_recorded(inputs, types);
+    }
+
+    /// Runs the function. A recording is replayed once a second call has recorded the same.
+    std::vector<Tensor> call_recorded(std::span<const Tensor> inputs, const std::vector<Type>& types) {
+        Tape tape;
+        const std::vector<Node> outputs = record(tape, inputs);
+        if (!watch.plain()) {
+            Trace trace(tape, outputs);
+            for (std::size_t k = recent.size(); k-- > 0 && !watch.plain();) {
+                if (recent[k].types != types || !recent[k].trace) continue;
+                if (watch.compare(*recent[k].trace, trace) == Watch::Verdict::same) {
+                    recent[k].trace.reset();
+                    std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
+                    return run(recent.back(), inputs);
+                }
+            }
+            const std::string why = watch.reason();
+            watch.recorded_again();
+            if (!watch.plain())
+                return run(add(tape, outputs, types, std::move(trace), why.empty() ? unknown_types() : why), inputs);
+            recent.clear();
+        }
+        std::vector<Tensor> results;
+        for (Node output : outputs) results.push_back(output.value());
+        return results;
     }
 
     static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs) {
@@ -106,6 +138,7 @@ std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> i
 }
 
 std::size_t CompiledFunction::recordings() const noexcept { return state_->recordings; }
+const std::vector<std::string>& CompiledFunction::warnings() const noexcept { return state_->watch.warnings(); }
 
 std::string CompiledFunction::explain() const {
     const std::vector<std::string>& reasons = state_->reasons;
@@ -113,6 +146,7 @@ std::string CompiledFunction::explain() const {
     std::string text = earlier ? std::to_string(earlier) + " earlier recordings\n" : "";
     for (std::size_t k = 0; k < reasons.size(); ++k)
         text.append("recording ").append(std::to_string(earlier + k + 1)).append(": ").append(reasons[k]).append("\n");
+    for (const std::string& warning : state_->watch.warnings()) (text += warning) += "\n";
     for (const Entry& recording : state_->recent) {
         text += "\ncompiled for";
         for (const Type& type : recording.types) (text += " ") += to_string(type);

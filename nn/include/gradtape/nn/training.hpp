@@ -86,10 +86,11 @@ struct History {
 /// Trains one model, which must outlive it. `loss(model, x, y)` records the loss of inputs x and labels y, and returns
 /// a Node or an Outcome; `model.visit(visitor)` shows the parameters.
 ///
-/// A batch of shapes met before replays the compiled recording of its first step: the same bits, without running the
-/// model's C++ code again. What that code reads by Node::item is guarded, and Node::value is refused (there is
-/// `peek`); a model that looks at anything else (a counter of its own, a flag, a tensor that it records as a constant and
-/// that changes) must be trained with `plain` set.
+/// From the third batch of one shape on, the compiled recording is replayed: the same bits, without running the model's
+/// C++ code again. What that code reads by Node::item is guarded, and Node::value is refused (there is `peek`). The second
+/// batch's recording is compared: where a constant or an instruction is another (a mask drawn by C++ code), or where what
+/// is read never comes again, all steps are recorded, with a warning. What changes only later (a counter, a schedule)
+/// is not seen: such a model must be trained with `plain` set.
 class Trainer {
 public:
     Sgd optimizer;
@@ -114,13 +115,14 @@ public:
     /// Handles of all parameter values, in visiting order: a snapshot that costs no copy.
     std::vector<Tensor> weights();
     void set_weights(std::span<const Tensor> weights, Where where = Where::here());
-    /// Parameters that the loss does not reach.
+    /// Parameters that the loss does not reach; and why steps or evaluations are recorded each time, if they are.
     const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
 private:
     struct Epoch;
-    Outcome record(Tape& tape, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where);
+    Outcome record(Tape& tape, const Replays* replays, const Tensor& inputs, const Tensor& labels, const char* asked_by, Where where);
     EpochReport run_epoch(Epoch& epoch, Batches& batches, const FitOptions& options, Where where);
+    void take(const std::vector<std::string>& warnings);
     void find_parameters(Node loss, Where where);
     Evaluation evaluate_finite(const Dataset& data, int epoch, std::int64_t batch, Where where);
 
