@@ -1,6 +1,7 @@
 // Compiled recordings of a trainer's steps and evaluations, one for each combination of batch and parameter types.
 #pragma once
 
+#include <gradtape/compile.hpp>
 #include <gradtape/nn/parameter.hpp>
 #include <gradtape/watch.hpp>
 

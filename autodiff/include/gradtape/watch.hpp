@@ -1,9 +1,16 @@
 // Whether a recording may stand for what the code that made it does at its next call.
 #pragma once
 
-#include <gradtape/compile.hpp>
+#include <gradtape/tape.hpp>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace gradtape {
+
+class GuardFailed;
 
 /// What one call of some code recorded, but for the values of inputs and parameters: to be compared with the next call's.
 class Trace {

@@ -1,4 +1,5 @@
 // The functional form: recorded per input types, once more to see that it does the same, and again when a guard fails.
+#include <gradtape/compile.hpp>
 #include <gradtape/watch.hpp>
 
 #include "../tape/recorder.hpp"

@@ -1,4 +1,5 @@
 // Recordings compared by hashes, instruction by instruction: no tensor is kept for it.
+#include <gradtape/compile.hpp>
 #include <gradtape/watch.hpp>
 
 #include "../support/hash.hpp"
