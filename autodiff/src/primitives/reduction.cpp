@@ -173,7 +173,7 @@ GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).with_settings({"axes", Kind::integers
 // z = s / count, where s is the sum of x; where that overflowed, of x / 2ᵏ. The derivative runs through s alone: a replay
 // sums what it computes as it goes.
 GRADTAPE_PRIMITIVE(mean) = Define("mean", 2).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(mean_type).settled<prepare_mean>().linear()
+    .shaped(mean_type).takes(floats).settled<prepare_mean>().linear()
     .vjp([](const Operands&, Node, Node) { return Node(); },
          [](const Operands& x, Node, Node z_bar) {
              return z_bar / double(view(x[0].shape(), axes_of(x.attributes)).reduced);
@@ -189,7 +189,7 @@ Node direction_like(const Operands& x) { return apply_like(Op::direction, x, {{"
 
 }  // namespace
 GRADTAPE_PRIMITIVE(norm) = Define("norm", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(floating_reduced_type)
+    .shaped(floating_reduced_type).takes(floats)
     .settled<prepare_norm>()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), spread(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
@@ -207,7 +207,7 @@ constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
 };
 }
 GRADTAPE_PRIMITIVE(direction) = Define("direction", 1).with_settings({"axes", Kind::integers})
-    .shaped(along_axes_type)
+    .shaped(along_axes_type).takes(floats)
     .settled<prepare_direction>().vjp(direction_rule).jvp(direction_rule).on(any_real);
 
 // z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
