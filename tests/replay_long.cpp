@@ -50,6 +50,15 @@ TEST_CASE("replay: a million instructions are compiled and replayed on a small s
     CHECK(found.instructions > 3 * std::size_t(links));
 }
 
+TEST_CASE("replay: a broadcast of a broadcast, and so on, is compiled on a small stack") {
+    const auto nested = [](Tape&, Node x, Node p) {
+        Node y = sum(x * p);
+        for (int i = 0; i < links / 4; ++i) y = reshape(broadcast_to(y, {1, 1}), {1});
+        return y;
+    };
+    for (const bool simplify : {true, false}) CHECK(outcome(nested, {.simplify = simplify}).same);
+}
+
 using Long = Node (*)(Tape&, Node, Node, int);
 
 /// Compiles and replays at a length at which quadratic time would be minutes.

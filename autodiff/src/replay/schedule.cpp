@@ -115,9 +115,9 @@ private:
     void need(Index r, bool in_passing) {
         if (!in_passing && result_.spread[r] != Spread::none) write_out(r);
     }
+    /// The source is there: where it is a broadcast itself, it was written out when r was placed.
     void write_out(Index r) {
         if (result_.spread[r] == Spread::none || result_.unit_of[r] != no_unit) return;
-        need(result_.root[at(r).operands[0]], false);
         result_.units.push_back({Unit::Kind::call, 0, {r}});
         result_.unit_of[r] = std::uint32_t(result_.units.size() - 1);
     }
