@@ -7,20 +7,43 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <string>
 
+#ifdef GRADTAPE_WITH_BLAS
+// What libraries call it, and each has its own only: the others are null. OpenBLAS goes by other names too, such as blas.
+extern "C" {
+#ifndef GRADTAPE_WITH_OPENBLAS
+[[gnu::weak]] void openblas_set_num_threads(int);
+[[gnu::weak]] char* openblas_get_corename(void);
+#endif
+[[gnu::weak]] void bli_thread_set_num_threads(std::int64_t);
+[[gnu::weak]] void MKL_Set_Num_Threads(int);
+}
+#endif
+
 namespace gradtape::detail {
+namespace {
+
+template <class Function>
+[[maybe_unused]] bool has(Function* function) {
+    return function != nullptr;
+}
+
+}  // namespace
 
 #ifdef GRADTAPE_WITH_BLAS
 namespace {
 
-// Threads belong to whoever calls these kernels: a product is always computed by one, so its rounding is fixed. (Of
-// another BLAS, its own settings say how many it uses.)
+// Threads belong to whoever calls these kernels: a product is always computed by one, so its rounding is fixed.
 void use_one_thread() {
-#ifdef GRADTAPE_WITH_OPENBLAS
-    static const bool once = (openblas_set_num_threads(1), true);
+    static const bool once = [] {
+        if (has(openblas_set_num_threads)) openblas_set_num_threads(1);
+        if (has(bli_thread_set_num_threads)) bli_thread_set_num_threads(1);
+        if (has(MKL_Set_Num_Threads)) MKL_Set_Num_Threads(1);
+        return true;
+    }();
     static_cast<void>(once);
-#endif
 }
 
 int extent(std::int64_t n) { return static_cast<int>(n); }
@@ -72,8 +95,9 @@ void blas_gemm(const Product<double>& p) { gemm(p); }
 #endif
 
 bool blas_uses_avx512() {
-#ifdef GRADTAPE_WITH_OPENBLAS
+#ifdef GRADTAPE_WITH_BLAS
     static const bool uses = [] {
+        if (!has(openblas_get_corename)) return false;
         std::string core = openblas_get_corename();  // in capitals where it was built for one processor
         std::transform(core.begin(), core.end(), core.begin(), [](unsigned char c) { return std::tolower(c); });
         return core == "skylakex" || core == "cooperlake" || core == "sapphirerapids";
