@@ -52,7 +52,7 @@ void repeat_number(DType dtype, double value, void* block) {
     }
 }
 
-void spread(const Type& type, const void* block, void* out) {
+void write_out(const Type& type, const void* block, void* out) {
     fill_from(type.dtype, block, out, std::size_t(type.shape.elements()));
 }
 

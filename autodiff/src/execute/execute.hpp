@@ -1,4 +1,4 @@
-// Running one instruction: the same code for recording, constant folding and replay.
+// How values lie in memory, and which loop computes an instruction: the same for recording, folding and replay.
 #pragma once
 
 #include "../ir/instruction.hpp"
@@ -6,7 +6,7 @@
 namespace gradtape::detail {
 
 /// Where a value lies. `repeated`: one 64-byte block holds the value that every element has.
-struct Slot {
+struct Storage {
     void* data = nullptr;
     bool repeated = false;
 };
@@ -22,6 +22,6 @@ void repeat(DType dtype, const void* element, void* block, std::size_t bytes = 6
 /// Fills a 64-byte block with `value` converted to dtype.
 void repeat_number(DType dtype, double value, void* block);
 /// Writes out a repeated value in full.
-void spread(const Type& type, const void* block, void* out);
+void write_out(const Type& type, const void* block, void* out);
 
 }  // namespace gradtape::detail

@@ -167,7 +167,7 @@ private:
     static Tensor written_out(const Known& known, const Type& type) {
         if (!known.repeated) return known.elements;
         Tensor elements = Tensor::uninitialised(type);
-        spread(type, known.elements.raw(), data(elements));
+        write_out(type, known.elements.raw(), data(elements));
         return elements;
     }
 

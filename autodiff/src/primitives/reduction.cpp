@@ -154,7 +154,7 @@ Prepared prepare_softmax(std::span<const Type* const> x, const Type& z, const At
 GRADTAPE_BY_FLOATING_DTYPE(prepare_log_softmax, log_softmax)
 
 /// A reduced value brought back to the shape it was reduced from.
-Node spread(const Operands& x, Node reduced) {
+Node widened(const Operands& x, Node reduced) {
     const Shape shape = x[0].shape();
     if (reduced.shape().rank() == 0) return gradtape::broadcast_to(reduced, shape);
     return gradtape::broadcast_to(gradtape::reshape(reduced, reduced_shape(shape, axes_of(x.attributes), true)), shape);
@@ -168,7 +168,7 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(reduced_type).takes(numbers).settled<prepare_sum>()
     .streamed(&sum_stream_float, &sum_stream_double).linear()
-    .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar); }).on(any_real);
+    .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar); }).on(any_real);
 
 // z = s / count, where s is the sum of x; where that overflowed, of x / 2ᵏ. The derivative runs through s alone: a replay
 // sums what it computes as it goes.
@@ -191,7 +191,7 @@ Node direction_like(const Operands& x) { return apply_like(Op::direction, x, {{"
 GRADTAPE_PRIMITIVE(norm) = Define("norm", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
     .settled<prepare_norm>()
-    .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), spread(x, z_bar)); })
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), widened(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return again(x, chain(direction_like(x), x_dot), x.attributes.get<bool>("keepdims"));
     }).on(any_real);
@@ -200,7 +200,7 @@ GRADTAPE_PRIMITIVE(norm) = Define("norm", 1).with_settings({"axes", Kind::intege
 // x is 0 it is 0, so that norm has derivatives 0 of every order there.
 namespace {
 constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
-    const Node length = spread(x, apply_like(Op::norm, x, {{"axes", axes_of(x.attributes)}, {"keepdims", true}}));
+    const Node length = widened(x, apply_like(Op::norm, x, {{"axes", axes_of(x.attributes)}, {"keepdims", true}}));
     const Node none = gradtape::equal(length, 0.0);
     const Node across = bar - z * again(x, bar * z, true);
     return gradtape::where(none, 0.0, across / gradtape::where(none, 1.0, length));
@@ -263,12 +263,12 @@ struct Ties {
     Node mask, count;
 };
 Ties ties(const Operands& x, Node z) {
-    const Node mask = gradtape::equal(x[0], spread(x, z));
+    const Node mask = gradtape::equal(x[0], widened(x, z));
     return {mask, again(x, gradtape::cast(mask, x[0].dtype()), x.attributes.get<bool>("keepdims"))};
 }
 constexpr VjpRule extreme_vjp = [](const Operands& x, Node z, Node z_bar) {
     const Ties t = ties(x, z);
-    return gradtape::where(t.mask, spread(x, z_bar / t.count), 0.0);
+    return gradtape::where(t.mask, widened(x, z_bar / t.count), 0.0);
 };
 constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
     const Ties t = ties(x, z);
@@ -297,7 +297,7 @@ Node softmax_like(const Operands& x) {
 GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
     .settled<prepare_logsumexp>()
-    .vjp([](const Operands& x, Node, Node z_bar) { return spread(x, z_bar) * softmax_like(x); })
+    .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar) * softmax_like(x); })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return again(x, x_dot * softmax_like(x), x.attributes.get<bool>("keepdims"));
     }).on(any_real);

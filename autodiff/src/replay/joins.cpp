@@ -19,7 +19,7 @@ bool Joins::finishes_product(Index i) {
     if (!relu && z.primitive != &primitive(Op::add)) return false;
     for (Index x : z.operands)
         if (relu ? may_finish(i, x, Op::add, 2) : may_finish(i, x, Op::matmul, 1)) {
-            schedule_.join(schedule_.unit_of[x], i);
+            schedule_.append_to(schedule_.unit_of[x], i);
             return true;
         }
     return false;

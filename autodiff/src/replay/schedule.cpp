@@ -46,7 +46,7 @@ private:
             const Spread spread = spread_of(instruction, at(instruction.operands[0]).type.shape);
             result_.spread[i] = spread;
             if (spread != Spread::none) return need(result_.root[instruction.operands[0]], false);
-            if (joins_as_reduction(i)) return;
+            if (streams_along(i)) return;
         }
         if (!fuse_ && primitive.elementwise) return start_group(i);
         append(Unit::Kind::call, i);
@@ -71,19 +71,19 @@ private:
             earliest = std::max(earliest, ready(result_.root[operand], count));
         }
         const auto latest = latest_.find(count);
-        if (earliest < result_.units.size() && joins(earliest, count)) return result_.join(earliest, i);
-        if (latest != latest_.end() && latest->second >= earliest && joins(latest->second, count))
-            return result_.join(latest->second, i);
+        if (earliest < result_.units.size() && has_room(earliest, count)) return result_.append_to(earliest, i);
+        if (latest != latest_.end() && latest->second >= earliest && has_room(latest->second, count))
+            return result_.append_to(latest->second, i);
         start_group(i);
     }
 
-    bool joins(std::uint32_t unit, std::int64_t count) const {
+    bool has_room(std::uint32_t unit, std::int64_t count) const {
         const Unit& u = result_.units[unit];
         return u.kind == Unit::Kind::group && u.count == count && u.members.size() < largest_group;
     }
 
     /// A reduction of everything that a group computes is taken along, block by block.
-    bool joins_as_reduction(Index i) {
+    bool streams_along(Index i) {
         const Instruction& instruction = at(i);
         const Index x = result_.root[instruction.operands[0]];
         const std::uint32_t unit = result_.unit_of[x];
@@ -91,8 +91,8 @@ private:
         const DType dtype = instruction.type.dtype;
         if (!is_floating(dtype) || !instruction.primitive->streams[dtype == DType::float64]) return false;
         if (instruction.type.shape.elements() != 1 || count < 2 || unit == no_unit) return false;
-        if (!at(x).primitive->elementwise || !joins(unit, count)) return false;
-        result_.join(unit, i);
+        if (!at(x).primitive->elementwise || !has_room(unit, count)) return false;
+        result_.append_to(unit, i);
         return true;
     }
 

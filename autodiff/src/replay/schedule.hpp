@@ -26,7 +26,7 @@ struct Schedule {
     /// The first unit that may use the value r, written out whole.
     std::uint32_t first_after(Index r) const { return unit_of[r] == no_unit ? 0 : unit_of[r] + 1; }
     /// Instruction i becomes the unit's last member.
-    void join(std::uint32_t unit, Index i) {
+    void append_to(std::uint32_t unit, Index i) {
         units[unit].members.push_back(i);
         unit_of[i] = unit;
     }

@@ -157,7 +157,7 @@ void Recorder::materialise(Index index) {
     ++handed_out_;
     if (type.shape.elements() > std::int64_t(64 / size_of(type.dtype))) {
         Value full = allocate(padded_bytes(type));
-        spread(type, value.data, full.data);
+        write_out(type, value.data, full.data);
         value = full;
     }
     value.repeated = false;

@@ -174,7 +174,7 @@ private:
     static Pool& pool();
 
     /// A value's place, and who owns the memory: a chunk of the arena, or a leaf's tensor (~index into leaves_).
-    struct Value : Slot {
+    struct Value : Storage {
         std::int32_t owner = 0;
     };
     struct Leaf {
