@@ -75,10 +75,10 @@ struct Define : Primitive {
         });
     }
     constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr, VjpRule x3 = nullptr) const {
-        return with([&](Define& d) { std::copy_n(std::initializer_list{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::vjp); });
+        return with([&](Define& d) { std::copy_n(std::initializer_list<VjpRule>{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::vjp); });
     }
     constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr, JvpRule x3 = nullptr) const {
-        return with([&](Define& d) { std::copy_n(std::initializer_list{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::jvp); });
+        return with([&](Define& d) { std::copy_n(std::initializer_list<JvpRule>{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::jvp); });
     }
     /// vjp[0], and jvp[0] where there is one, serve every operand.
     constexpr Define one_rule() const { return with([](Define& d) { d.Primitive::one_rule = true; }); }
