@@ -160,6 +160,14 @@ TEST_CASE("replay: softmax takes the logsumexp of its operand along") {
                     joined += has_joined(its);
                 }
     CHECK(joined > 20);
+    // Over other axes it is another sum.
+    for (int which = 0; which < 2; ++which) {
+        const Case its = of([&](Tape&, std::span<const Node> x) -> std::vector<Node> {
+            return {logsumexp(x[0], which), softmax(x[0], 1 - which)};
+        }, {ramp({5, 5})});
+        CHECK(check_replay(its) == "");
+        CHECK_FALSE(has_joined(its));
+    }
 }
 
 TEST_CASE("replay: a layer's result may become its weight") {
