@@ -58,6 +58,15 @@ TEST_CASE("tape: numbers take the dtype of the other operand") {
     }
 }
 
+TEST_CASE("tape: a number as a condition is boolean, whatever it chooses from") {
+    Tape tape;
+    const Node x = tape.input(Tensor{1, 2}), y = tape.input(Tensor{3, 4});
+    CHECK(same_bits(where(1.0, x, y).value(), x.value()));
+    CHECK(same_bits(where(0.0, x, y).value(), y.value()));
+    CHECK(same_bits(where(x > 1.0, 5.0, y).value(), Tensor{3, 5}));
+    CHECK_THROWS_AS(where(0.5, x, y), DTypeError);
+}
+
 TEST_CASE("tape: integers and booleans compute, compare and select") {
     Tape tape;
     const Node i = tape.input(make({-3, 0, 5}, DType::int64)), j = tape.input(make({2, 0, -1}, DType::int64));
