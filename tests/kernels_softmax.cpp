@@ -98,6 +98,27 @@ TEST_CASE_TEMPLATE("values agree with long double", T, float, double) {
         }
 }
 
+TEST_CASE_TEMPLATE("a logarithm keeps what is small beside the largest term", T, float, double) {
+    const long double ulp = std::numeric_limits<T>::epsilon();
+    for (auto& set : softmaxes<T>())
+        for (int64_t n : {2, 3, 10, 16, 17, 40, 1000})
+            for (int64_t inner : {1, 3, 18})
+                for (T gap : {T(1), T(5), T(20), T(60), T(80)}) {
+                    INFO(set.isa);
+                    std::vector<T> x(std::size_t(n), -gap);
+                    x[std::size_t(n) / 2] = 0;
+                    const long double exact = std::log1p((n - 1) * std::exp(-static_cast<long double>(gap)));
+                    const T lse = row(set.logsumexp, x, inner, true)[0];
+                    CHECK(std::abs(lse - exact) <= 8 * ulp * exact);
+                    for (T& e : x) e += 3;  // exact: 3 - gap
+                    const T log_p = row(set.log_softmax, x, inner, false)[std::size_t(n) / 2];
+                    CHECK(std::abs(log_p + exact) <= 8 * ulp * exact);
+                    x[0] = x[std::size_t(n) / 2];  // two largest
+                    const long double two = std::log(2 + (n - 2) * std::exp(-static_cast<long double>(gap)));
+                    CHECK(std::abs(row(set.log_softmax, x, inner, false)[0] + two) <= 8 * ulp * two);
+                }
+}
+
 TEST_CASE_TEMPLATE("edges, along rows and along columns", T, float, double) {
     const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
     using V = std::vector<T>;

@@ -257,3 +257,32 @@ TEST_CASE("mislabelled samples are counted by sign, or by the largest score; NaN
     CHECK_THROWS_AS(count_mislabelled(scores, scores, Labels::real), ValueError);
     CHECK_THROWS_AS(count_mislabelled(rows, make({1, 0, 2}), Labels::classes), DTypeError);
 }
+
+TEST_CASE("cross_entropy of confident logits keeps the digits of loss, gradient and Hessian") {
+    // z = (g, 0): loss log1p(e^-g), gradient (-q, q) with q = 1/(1 + e^g), Hessian q (1 - q) (1, -1; -1, 1)
+    for (DType dtype : test::floating)
+        for (double g : {1.0, 5.0, 20.0, 40.0, 80.0})
+            for (double shift : {0.0, -64.0, 3.0})
+                for (bool distribution : {false, true}) {
+                    CAPTURE(g);
+                    CAPTURE(shift);
+                    Tape tape;
+                    const Node z = tape.parameter(make({g + shift, shift}, {1, 2}, dtype));
+                    const Node t = distribution ? tape.input(make({1, 0}, {1, 2}, dtype)) : tape.input(Tensor::zeros({1}, DType::int64));
+                    const Node loss = nn::cross_entropy(z, t), gradient = grad(loss, z);
+                    const double e = std::exp(-g), q = e / (1 + e), h = q * (1 - q);
+                    const test::Tolerance allowed{.relative = dtype == DType::float32 ? 2e-6 : 2e-15};
+                    CHECK(mismatch(loss, {std::log1p(e)}, allowed) == "");
+                    CHECK(mismatch(gradient, {-q, q}, allowed) == "");
+                    const Node v = tape.constant(make({1, 0.25}, {1, 2}, dtype));
+                    CHECK(mismatch(hvp(loss, z, v), {0.75 * h, -0.75 * h}, allowed) == "");
+                    CHECK(mismatch(grad(sum(gradient * v), z), {0.75 * h, -0.75 * h}, allowed) == "");
+                }
+    // by hand: softmax and logsumexp
+    Tape tape;
+    const Node z = tape.parameter(make({20, 0}, {1, 2}, DType::float32)), v = tape.constant(make({1, 0}, {1, 2}, DType::float32));
+    const double e = std::exp(-20.0);
+    CHECK(mismatch(logsumexp(z - 20.0, 1), {std::log1p(e)}, {.relative = 1e-6}) == "");
+    CHECK(mismatch(jvp(softmax(z), z, v), {e, -e}, {.relative = 2e-6}) == "");
+    CHECK(mismatch(vjp(softmax(z), z, v), {e, -e}, {.relative = 2e-6}) == "");
+}

@@ -6,7 +6,8 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 
 // Instantiated for float and double. The largest element is subtracted first, so nothing overflows; NaN spreads
-// over its own reduced axis only. Sums are those of reduce_sum. z may be x itself in softmax and log_softmax.
+// over its own reduced axis only. Sums are those of reduce_sum. A logarithm is that of 1 + the sum of all terms but the
+// largest, which may be too small to show beside it. z may be x itself in softmax, without log_sums, and log_softmax.
 
 /// z (outer, inner) = log sum exp x. All -inf, or nothing to reduce: -inf. Some +inf: +inf.
 template <class T>

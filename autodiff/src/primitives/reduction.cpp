@@ -302,10 +302,22 @@ GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).with_settings({"axes", Ki
         return again(x, x_dot * softmax_like(x), x.attributes.get<bool>("keepdims"));
     }).on(any_real);
 
-// z = eˣ / Σ eˣ. Its Jacobian diag(z) − z zᵀ is symmetric, so both directions share one rule.
+// z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
 namespace {
-constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * (bar - again(x, bar * z, true)); };
+
+// I − 1 pᵀ and its transpose are projections, for p sums to 1. Applied again they change nothing but what rounding left: where
+// one p is close to 1, a difference of two numbers almost equal becomes the sum of what the others have, with all its digits.
+Node less_mean(const Operands& x, Node p, Node v) {
+    const auto once = [&](Node at) { return at - again(x, p * at, true); };
+    return once(once(v));
 }
+Node less_share(const Operands& x, Node p, Node v) {
+    const auto once = [&](Node at) { return at - p * again(x, at, true); };
+    return once(once(v));
+}
+constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * less_mean(x, z, bar); };
+
+}  // namespace
 GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats)
     .settled<prepare_softmax>().vjp(softmax_rule).jvp(softmax_rule).on(any_real);
@@ -314,8 +326,8 @@ GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).with_settings({"axes", Kind::
 GRADTAPE_PRIMITIVE(log_softmax) = Define("log_softmax", 1).with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats)
     .settled<prepare_log_softmax>()
-    .vjp([](const Operands& x, Node z, Node z_bar) { return z_bar - gradtape::exp(z) * again(x, z_bar, true); })
-    .jvp([](const Operands& x, Node z, Node x_dot) { return x_dot - again(x, gradtape::exp(z) * x_dot, true); })
+    .vjp([](const Operands& x, Node z, Node z_bar) { return less_share(x, gradtape::exp(z), z_bar); })
+    .jvp([](const Operands& x, Node z, Node x_dot) { return less_mean(x, gradtape::exp(z), x_dot); })
     .on(any_real);
 
 }  // namespace gradtape::detail::GRADTAPE_ISA
