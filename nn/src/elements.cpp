@@ -1,6 +1,7 @@
 #include "elements.hpp"
 
 #include <charconv>
+#include <cmath>
 
 namespace gradtape::nn {
 
@@ -8,6 +9,20 @@ std::string number(double value) {
     char text[32];
     const auto end = std::to_chars(text, text + sizeof text, value).ptr;
     return {text, end};
+}
+
+std::string non_finite_in(const Tensor& tensor) {
+    return with_elements(tensor, [&](auto values) -> std::string {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const double value = double(values[i]);
+            if (std::isfinite(value)) continue;
+            Shape at = tensor.shape();
+            std::int64_t left = std::int64_t(i);
+            for (std::size_t axis = at.rank(); axis-- > 0; left /= tensor.shape()[axis]) at[axis] = left % tensor.shape()[axis];
+            return (std::isnan(value) ? std::string("NaN") : number(value)) + (at.empty() ? "" : " at " + to_string(at));
+        }
+        return {};
+    });
 }
 
 Tensor& reuse(Tensor& tensor, const Type& type) {

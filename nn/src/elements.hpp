@@ -23,6 +23,9 @@ decltype(auto) with_elements(const Tensor& tensor, Body&& body) {
 /// "3", "-0.5", "nan": as short as it can be.
 std::string number(double value);
 
+/// "NaN at (2, 0)", "inf at (0,)": the first element that is not finite; "" where all are.
+std::string non_finite_in(const Tensor& tensor);
+
 /// `tensor`, made anew unless nobody else holds it and it has this type already.
 Tensor& reuse(Tensor& tensor, const Type& type);
 

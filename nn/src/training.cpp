@@ -40,22 +40,68 @@ Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention,
                 convention, where);
 }
 
-[[noreturn]] void refuse_loss(const Tape& tape, double loss, const std::string& at, int epoch, std::int64_t batch,
-                              Where where) {
-    std::string cause;
-    if (const Node first = first_non_finite(tape)) {
-        const std::string line = to_string(origin(first).where);
-        cause = "; the first value that is not finite is %" + std::to_string(first.index()) + ", of [" +
-                origin(first).primitive + "]" + (line.empty() ? "" : " at " + line);
-    }
-    throw NonFiniteLoss("the loss is " + number(loss) + at + cause + "; try a lower learning rate",
-                        {"train", {}, {}, where}, loss, epoch, batch);
-}
-
 /// " in epoch 2, batch 5", or nothing for a batch of the user's own.
 std::string place(int epoch, std::int64_t batch) {
     if (epoch == 0) return "";
     return " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch);
+}
+
+/// "; the batch's inputs have NaN at (3, 1)", or "" where they are as finite as the labels.
+std::string fault_of(const Batch& batch) {
+    for (const Tensor* tensor : {&batch.inputs, &batch.labels})
+        if (const std::string found = non_finite_in(*tensor); !found.empty())
+            return std::string("; the batch's ") + (tensor == &batch.inputs ? "inputs have " : "labels have ") + found;
+    return "";
+}
+
+bool same_line(Where a, Where b) { return a.file && b.file && a.line == b.line && std::string_view(a.file) == b.file; }
+
+/// "; the first value that is not finite is %7, of [divide] at model.cpp:12, in the derivative of [sqrt]". A derivative is
+/// recorded behind the loss, and its instructions name the lines of those they differentiate.
+std::string cause_of(const Tape& tape, Node loss, bool nan) {
+    Node first = first_non_finite(tape);
+    if (!same_recording(first, loss)) return "";
+    // An infinite constant is meant, a mask's say.
+    if (nan && std::string_view(origin(first).primitive) == "constant") first = first_non_finite(tape, true);
+    const Origin its = origin(first);
+    const std::string line = to_string(its.where);
+    std::string text = "; the first value that is not finite is %" + std::to_string(first.index()) + ", of [" + its.primitive +
+                       "]" + (line.empty() ? "" : " at " + line);
+    if (first.index() <= loss.index()) return text;
+    std::string differentiated;
+    const std::vector<Origin> all = origins(tape);
+    for (std::size_t i = 0; i <= loss.index(); ++i)
+        if (const std::string name = std::string("[") + all[i].primitive + "]"; same_line(all[i].where, its.where) &&
+            std::string_view(all[i].primitive) != "constant" && differentiated.find(name) == std::string::npos)
+            differentiated += (differentiated.empty() ? "" : ", ") + name;
+    return text + (differentiated.empty() ? "" : ", in the derivative of " + differentiated);
+}
+
+[[noreturn]] void refuse_loss(const Tape& tape, Node loss, double value, const Batch& batch, Where where) {
+    const std::string fault = fault_of(batch);
+    throw NonFiniteLoss("the loss is " + number(value) + place(batch.epoch, batch.index) +
+                            (fault.empty() ? cause_of(tape, loss, std::isnan(value)) + "; try a lower learning rate" : fault),
+                        {"train", {}, {}, where}, value, batch.epoch, batch.index);
+}
+
+/// Refuses gradients that are not finite, before anything is done with them.
+void check_gradients(const Tape& tape, Node loss, std::span<const Tensor> gradients, std::span<const NamedParameter> names,
+                     const Batch& batch, Where where) {
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+        const std::string found = non_finite_in(gradients[i]);
+        if (found.empty()) continue;
+        const std::string fault = fault_of(batch);
+        throw NonFiniteGradient("the gradient of parameter '" + names[i].name + "' has " + found +
+                                    place(batch.epoch, batch.index) +
+                                    (fault.empty() ? cause_of(tape, loss, found.rfind("NaN", 0) == 0) : fault) +
+                                    "; the weights were not changed",
+                                {"train", {gradients[i].shape()}, {}, where}, i);
+    }
+}
+
+/// Whether the fast path may go on.
+bool are_finite(std::span<const Tensor> gradients) {
+    return std::all_of(gradients.begin(), gradients.end(), [](const Tensor& g) { return non_finite_in(g).empty(); });
 }
 
 }  // namespace
@@ -118,8 +164,15 @@ Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) 
     const Evaluation result = read(replayed->loss, replayed->scores, batch.labels, batch.convention, where);
     // Recorded anew, the step says which value was the first that is not finite.
     if (!std::isfinite(result.loss)) return plain_step(batch, hook, where);
-    if (hook) hook({batch, result.loss, parameters, replayed->gradients});
-    optimizer.step(parameters, replayed->gradients, where);
+    if (hook) {
+        if (!are_finite(replayed->gradients)) return plain_step(batch, hook, where);
+        hook({batch, result.loss, parameters, replayed->gradients});
+    }
+    try {
+        optimizer.step(parameters, replayed->gradients, where);
+    } catch (const NonFiniteGradient&) {
+        return plain_step(batch, hook, where);  // says where it comes from
+    }
     return result;
 }
 
@@ -128,15 +181,20 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
     const Outcome outcome = record(tape_, plain ? nullptr : steps_.get(), batch.inputs, batch.labels, "step", where);
     const Evaluation result = read(outcome, batch.labels, batch.convention, where);
     if (!std::isfinite(result.loss))
-        refuse_loss(tape_, result.loss, place(batch.epoch, batch.index), batch.epoch, batch.index, where);
+        refuse_loss(tape_, outcome.loss, result.loss, batch, where);
     find_parameters(outcome.loss, where);
     const std::span<Parameter* const> parameters = visitor_.found();
     const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
+    const std::vector<Tensor> found = gradient_values(nodes, parameters);
+    if (!are_finite(found)) {
+        Visitor named;
+        visit_(named);
+        check_gradients(tape_, outcome.loss, found, named.named(), batch, where);
+    }
     if (steps_ && !plain) {
         steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes, threads);
         take(steps_->watch().warnings());
     }
-    const std::vector<Tensor> found = gradient_values(nodes, parameters);
     if (hook) hook({batch, result.loss, parameters, found});
     optimizer.step(parameters, found, where);
     return result;

@@ -57,7 +57,11 @@ struct Reached {
 /// The parameter leaves that y depends on, through any primitives, in tape order.
 std::vector<Reached> parameters_reached(Node y);
 
-/// The first node with a NaN or an infinity in its value, leaves included; a default-made Node where all are finite.
-Node first_non_finite(const Tape& tape);
+/// Of every node, by index.
+std::vector<Origin> origins(const Tape& tape);
+
+/// The first node with a NaN or an infinity in its value, leaves included; a default-made Node where all are finite. With
+/// `nan_only` infinities are passed over, which may be meant: a mask of −inf is not what made a NaN.
+Node first_non_finite(const Tape& tape, bool nan_only = false);
 
 }  // namespace gradtape

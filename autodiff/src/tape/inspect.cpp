@@ -15,13 +15,14 @@ using detail::Recorder;
 namespace {
 
 template <class T>
-bool all_finite(std::span<const T> values) {
-    return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
+bool is_free(std::span<const T> values, bool nan_only) {
+    return std::all_of(values.begin(), values.end(), [=](T v) { return nan_only ? !std::isnan(v) : std::isfinite(v); });
 }
 
-bool all_finite(const Tensor& tensor) {
-    if (tensor.dtype() == DType::float32) return all_finite(tensor.data<float>());
-    if (tensor.dtype() == DType::float64) return all_finite(tensor.data<double>());
+/// Of NaNs, and of infinities where they count.
+bool is_free(const Tensor& tensor, bool nan_only) {
+    if (tensor.dtype() == DType::float32) return is_free(tensor.data<float>(), nan_only);
+    if (tensor.dtype() == DType::float64) return is_free(tensor.data<double>(), nan_only);
     return true;
 }
 
@@ -48,10 +49,17 @@ std::vector<Reached> parameters_reached(Node y) {
     return result;
 }
 
-Node first_non_finite(const Tape& tape) {
+std::vector<Origin> origins(const Tape& tape) {
+    std::vector<Origin> result;
+    for (const detail::Instruction& made : Recorder::in(tape).instructions())
+        result.push_back({made.primitive->name, made.where});
+    return result;
+}
+
+Node first_non_finite(const Tape& tape, bool nan_only) {
     Recorder& recorder = Recorder::in(tape);
     for (Index i = 0; i < recorder.size(); ++i)
-        if (!all_finite(recorder.value(i))) return recorder.node(i);
+        if (!is_free(recorder.value(i), nan_only)) return recorder.node(i);
     return {};
 }
 
