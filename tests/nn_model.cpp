@@ -252,6 +252,16 @@ TEST_CASE("a parameter that is shown and not reached is a warning") {
     CHECK(contains(warnings[1], "'scales.1.factor'"));
 }
 
+TEST_CASE("a visitor without names says so") {
+    struct One {
+        nn::Parameter w{Tensor(1.0)};
+        void visit(nn::Visitor& v) { v("w", w); }
+    } one;
+    nn::Visitor visitor(false);
+    one.visit(visitor);
+    CHECK_THROWS_AS(visitor.named(), ValueError);
+}
+
 TEST_CASE("what a recording says of itself") {
     Tape tape;
     const Node a = tape.parameter(Tensor(1.0)), b = tape.parameter(Tensor(2.0)), c = tape.parameter(Tensor(3.0));

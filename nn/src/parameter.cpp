@@ -61,6 +61,8 @@ void Visitor::clear() noexcept {
 }
 
 std::vector<NamedParameter> Visitor::named() const {
+    if (names_.size() != found_.size())
+        throw ValueError("this visitor collects no names; make one with Visitor(true)", {"visit", {}, {}, {}});
     std::vector<NamedParameter> result;
     for (std::size_t i = 0; i < found_.size(); ++i) {
         const std::string& name = names_.at(i);
