@@ -243,6 +243,21 @@ Reals unslice(const Call& call) {
     return result;
 }
 
+Reals add_slices(const Call& call) {
+    Reals result = call[0].elements;
+    const std::size_t rank = call.result.shape.rank();
+    for (std::size_t k = 1; k < call.operands.size(); ++k) {
+        std::size_t next = 0;
+        oracle::each_index(call[k].type.shape, [&](Shape index) {
+            for (std::size_t axis = 0; axis < rank; ++axis)
+                index[axis] = call.attributes.get<Integers>("start")[(k - 1) * rank + axis] +
+                              index[axis] * call.attributes.get<Integers>("step")[(k - 1) * rank + axis];
+            result[std::size_t(oracle::offset(call.result.shape, index))] += call[k].elements[next++];
+        });
+    }
+    return result;
+}
+
 Reals concatenate(const Call& call) {
     const std::size_t axis = std::size_t(call.attributes.get<std::int64_t>("axis"));
     Reals result;
@@ -332,6 +347,7 @@ const std::map<std::string, Function> structural = {
     {"transpose", transpose},
     {"slice", slice},
     {"unslice", unslice},
+    {"add_slices", add_slices},
     {"concatenate", concatenate},
     {"pad", pad},
     {"matmul", matmul},

@@ -9,6 +9,7 @@ namespace {
 Attributes reduced(const Shape& axes, bool keepdims) { return {{"axes", axes}, {"keepdims", keepdims}}; }
 Attributes along(const Shape& axes) { return {{"axes", axes}}; }
 Attributes to_shape(const Shape& shape) { return {{"shape", shape}}; }
+Attributes windows(Integers start, Integers step) { return {{"start", std::move(start)}, {"step", std::move(step)}}; }
 Attributes window(const Shape& start, const Shape& step, const Shape& shape) {
     return {{"start", start}, {"step", step}, {"shape", shape}};
 }
@@ -96,6 +97,11 @@ const std::map<std::string, std::vector<Sample>> structural = {
     {"unslice",
      {{{{3}}, window({1}, {1}, {6})}, {{{3}}, window({5}, {-2}, {6})}, {{{0}}, window({0}, {1}, {6})},
       {{{2, 2}}, window({1, 0}, {1, 2}, {3, 4})}, {{{3, 4}}, window({2, 3}, {-1, -1}, {3, 4})}}},
+    {"add_slices",
+     {{{{6}, {3}}, windows({1}, {1})}, {{{6}, {3}, {2}, {6}}, windows({0, 1, 5}, {2, -1, -1})}, {{{3}}, windows({}, {})},
+      {{{3, 4}, {2, 2}, {3, 4}, {0, 4}, {1, 1}}, windows({1, 0, 0, 0, 0, 0, 2, 3}, {1, 2, 1, 1, 1, 1, 1, 1})},
+      {{scalar, scalar, scalar}, windows({}, {})}, {{{0}, {0}}, windows({0}, {1})},
+      {{{2, 3, 4}, {2, 2, 2}, {1, 3, 1}}, windows({0, 1, 3, 1, 0, 2}, {1, 1, -3, 1, 1, 1})}}},
     {"concatenate",
      {{{{2}, {3}}, axis(0)}, {{{2, 3}, {2, 1}, {2, 2}}, axis(1)}, {{{2, 3}}, axis(0)}, {{{0, 3}, {2, 3}}, axis(0)},
       {{{1, 2, 2}, {2, 2, 2}, {1, 2, 2}, {1, 2, 2}}, axis(0)},

@@ -8,9 +8,12 @@
 
 namespace gradtape {
 
+/// Any number of integers, where a Shape holds eight.
+using Integers = std::vector<std::int64_t>;
+
 /// A named setting of one instruction: axes, flags, bounds. Compared by value, doubles by their bits.
 struct Attribute {
-    using Value = std::variant<bool, std::int64_t, double, DType, Shape>;
+    using Value = std::variant<bool, std::int64_t, double, DType, Shape, Integers>;
     const char* name = "";
     Value value;
     friend bool operator==(const Attribute& a, const Attribute& b);
@@ -76,6 +79,8 @@ struct Operands {
     const Attributes& attributes;
     std::size_t index;       ///< the operand the rule is asked about
     std::uint8_t constants;  ///< bit i: operand i (of the first eight) is a constant leaf
+    /// A rule's own notes: zero at the first operand it is asked about, and kept for the further ones of this instruction.
+    std::int64_t* notes;
 
     Node operator[](std::size_t i) const { return nodes[i]; }
     std::size_t count() const noexcept { return nodes.size(); }
@@ -86,6 +91,14 @@ using ShapeRule = Type (*)(const ShapeCall&);
 using Kernel = void (*)(const KernelCall&);
 /// Reverse: the cotangent of operand x.index, given the result z and its cotangent. A default-made Node is zero.
 using VjpRule = Node (*)(const Operands& x, Node z, Node z_bar);
+/// One of several instructions that read parts of one operand x: its attributes, and its result's cotangent.
+struct Part {
+    Attributes attributes;
+    Node z_bar;
+};
+/// Reverse, where each cotangent of x is small, and zero elsewhere: all of them at once, in that order, added to `sum`
+/// (default-made: zero). So none of them takes memory of x's size.
+using PartsRule = Node (*)(Node x, Node sum, std::span<const Part> parts);
 /// Forward: what the tangent of operand x.index adds to the result's tangent.
 using JvpRule = Node (*)(const Operands& x, Node z, Node x_dot);
 
@@ -176,9 +189,9 @@ private:
 };
 
 /// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
-/// `integers` are axes, steps, widths.
+/// `integers` are axes, steps, widths, as many as axes; `list` any number of them.
 struct Setting {
-    enum class Kind : std::uint8_t { flag, integer, number, dtype, extents, integers };
+    enum class Kind : std::uint8_t { flag, integer, number, dtype, extents, integers, list };
     const char* name = nullptr;
     Kind kind = Kind::flag;
 };
@@ -201,6 +214,7 @@ struct Primitive {
     static constexpr std::size_t max_rules = 4;
     VjpRule vjp[max_rules] = {};          ///< by operand; no derivative goes through an operand without a rule
     JvpRule jvp[max_rules] = {};
+    PartsRule vjp_parts = nullptr;        ///< in place of vjp[0], for an operand that several instructions take parts of
     bool one_rule = false;                ///< vjp[0] and jvp[0] serve every operand; x.index says which
     bool elementwise = false;             ///< result element i depends on element i of the operands only
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised

@@ -63,6 +63,10 @@ std::size_t Attributes::hash() const noexcept {
                     std::size_t s = mix(seed, value.rank());
                     for (auto extent : value) s = mix(s, std::uint64_t(extent));
                     return s;
+                } else if constexpr (std::is_same_v<T, Integers>) {
+                    std::size_t s = mix(seed, value.size());
+                    for (auto integer : value) s = mix(s, std::uint64_t(integer));
+                    return s;
                 } else if constexpr (std::is_same_v<T, double>) {
                     return mix(seed, bits(value));
                 } else {

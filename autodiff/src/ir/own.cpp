@@ -35,6 +35,7 @@ bool is_of(Setting::Kind kind, const Attribute::Value& value) {
         case Kind::integer: return std::holds_alternative<std::int64_t>(value);
         case Kind::number: return std::holds_alternative<double>(value);
         case Kind::dtype: return std::holds_alternative<DType>(value);
+        case Kind::list: return std::holds_alternative<Integers>(value);
         default: return std::holds_alternative<Shape>(value);
     }
 }

@@ -19,6 +19,13 @@ std::string number(double value, NanText nan) {
     return "nan:" + std::string(text, std::to_chars(text, text + sizeof text, std::bit_cast<std::uint64_t>(value), 16).ptr);
 }
 
+/// As a shape is printed.
+std::string list_text(const Integers& list) {
+    std::string text;
+    for (std::int64_t integer : list) (text += text.empty() ? "" : ", ") += std::to_string(integer);
+    return "(" + text + (list.size() == 1 ? ",)" : ")");
+}
+
 }  // namespace
 
 std::string value_text(const Attribute::Value& value, NanText nan) {
@@ -30,6 +37,8 @@ std::string value_text(const Attribute::Value& value, NanText nan) {
                 return std::to_string(v);
             else if constexpr (std::is_same_v<T, double>)
                 return number(v, nan);
+            else if constexpr (std::is_same_v<T, Integers>)
+                return list_text(v);
             else
                 return to_string(v);
         },

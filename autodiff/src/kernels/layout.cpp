@@ -206,6 +206,39 @@ void unslice(const void* x, void* z, const Shape& x_shape, const Shape& start, c
     if (x_shape.elements() > 0) run(x, 0, z, offset, nest, element_size);
 }
 
+template <class T>
+void add_slice(const T* x, T* z, const Shape& x_shape, std::span<const int64_t> start, std::span<const int64_t> step,
+               const Shape& z_shape) {
+    const Steps x_steps = row_major(x_shape), z_steps = row_major(z_shape);
+    if (x_shape.elements() == 0) return;
+    Nest nest;
+    for (std::size_t i = 0; i < z_shape.rank(); ++i) {
+        nest.inside(x_shape[i], x_steps.of[i], step[i] * z_steps.of[i]);
+        z += start[i] * z_steps.of[i];
+    }
+    const Nest::Axis line = nest.rank ? nest.axes[nest.rank - 1] : Nest::Axis{1, 1, 1};
+    int64_t index[Shape::max_rank + 2] = {};
+    for (;;) {
+        if (line.z_step == 1)
+            for (int64_t i = 0; i < line.extent; ++i) z[i] += x[i];
+        else
+            for (int64_t i = 0; i < line.extent; ++i) z[i * line.z_step] += x[i];
+        int i = nest.rank - 2;
+        for (; i >= 0; --i) {
+            const Nest::Axis& a = nest.axes[i];
+            x += a.x_step;
+            z += a.z_step;
+            if (++index[i] < a.extent) break;
+            index[i] = 0;
+            x -= a.extent * a.x_step;
+            z -= a.extent * a.z_step;
+        }
+        if (i < 0) return;
+    }
+}
+template void add_slice(const float*, float*, const Shape&, std::span<const int64_t>, std::span<const int64_t>, const Shape&);
+template void add_slice(const double*, double*, const Shape&, std::span<const int64_t>, std::span<const int64_t>, const Shape&);
+
 void pad(const void* x, void* z, const Shape& x_shape, const Shape& before, const Shape& z_shape, const void* value,
          std::size_t element_size) {
     const Steps x_steps = row_major(x_shape), z_steps = row_major(z_shape);

@@ -23,6 +23,11 @@ void slice(const void* x, void* z, const Shape& x_shape, const Shape& start, con
 void unslice(const void* x, void* z, const Shape& x_shape, const Shape& start, const Shape& step, const Shape& z_shape,
              std::size_t element_size);
 
+/// z[start + i step, …] += x[i, …]; no window names an element twice.
+template <class T>
+void add_slice(const T* x, T* z, const Shape& x_shape, std::span<const std::int64_t> start, std::span<const std::int64_t> step,
+               const Shape& z_shape);
+
 /// x at offset `before` within z, and the element at `value` elsewhere.
 void pad(const void* x, void* z, const Shape& x_shape, const Shape& before, const Shape& z_shape, const void* value,
          std::size_t element_size);

@@ -11,7 +11,7 @@
     X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)                             \
     X(logical_and) X(logical_or) X(logical_not) X(cast) X(stop_gradient)                                         \
     X(sum) X(mean) X(norm) X(direction) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)             \
-    X(broadcast_to) X(reshape) X(transpose) X(slice) X(unslice) X(concatenate) X(pad)                            \
+    X(broadcast_to) X(reshape) X(transpose) X(slice) X(unslice) X(add_slices) X(concatenate) X(pad)              \
     X(matmul) X(addmm)
 
 namespace gradtape::detail {

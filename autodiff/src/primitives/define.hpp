@@ -80,6 +80,7 @@ struct Define : Primitive {
     constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr, JvpRule x3 = nullptr) const {
         return with([&](Define& d) { std::copy_n(std::initializer_list<JvpRule>{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::jvp); });
     }
+    constexpr Define vjp_parts(PartsRule rule) const { return with([&](Define& d) { d.Primitive::vjp_parts = rule; }); }
     /// vjp[0], and jvp[0] where there is one, serve every operand.
     constexpr Define one_rule() const { return with([](Define& d) { d.Primitive::one_rule = true; }); }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }

@@ -1,4 +1,4 @@
-// Moving elements: broadcast_to, reshape, transpose, slice, unslice, concatenate, pad. All are linear.
+// Moving elements: broadcast_to, reshape, transpose, slice, unslice, add_slices, concatenate, pad. All are linear.
 #include "catalogue.hpp"
 #include "define.hpp"
 
@@ -74,8 +74,8 @@ GRADTAPE_PRIMITIVE(transpose) = Define("transpose", 1)
 namespace {
 
 /// The strided window start + i step, i < extent, must lie inside `shape`.
-void check_window(const ShapeCall& call, const Shape& shape, const Shape& extents) {
-    const Shape &start = call.attributes.get<Shape>("start"), &step = call.attributes.get<Shape>("step");
+void check_window(const ShapeCall& call, const Shape& shape, const Shape& extents, std::span<const std::int64_t> start,
+                  std::span<const std::int64_t> step) {
     if (start.size() != shape.rank() || step.size() != shape.rank() || extents.rank() != shape.rank())
         call.refuse("one start and step per axis of shape " + to_string(shape) + " are needed");
     for (std::size_t i = 0; i < shape.rank(); ++i) {
@@ -90,9 +90,32 @@ void check_window(const ShapeCall& call, const Shape& shape, const Shape& extent
     }
 }
 
+void check_window(const ShapeCall& call, const Shape& shape, const Shape& extents) {
+    const Shape &start = call.attributes.get<Shape>("start"), &step = call.attributes.get<Shape>("step");
+    check_window(call, shape, extents, {start.begin(), start.end()}, {step.begin(), step.end()});
+}
+
 Node bind_window(Op op, Node x, const Attributes& like, const Shape& shape) {
     return gradtape::apply(primitive(op), {x},
                            {{"start", like.get<Shape>("start")}, {"step", like.get<Shape>("step")}, {"shape", shape}});
+}
+
+/// The first part makes the tensor, where there is no sum yet; the others are added to it.
+Node add_parts(Node x, Node sum, std::span<const Part> parts) {
+    const Shape shape = x.shape();
+    if (!sum) {
+        sum = bind_window(Op::unslice, parts[0].z_bar, parts[0].attributes, shape);
+        parts = parts.subspan(1);
+    }
+    if (parts.empty()) return sum;
+    std::vector<Node> operands{sum};
+    Integers starts, steps;
+    for (const Part& part : parts) {
+        operands.push_back(part.z_bar);
+        for (std::int64_t start : part.attributes.get<Shape>("start")) starts.push_back(start);
+        for (std::int64_t step : part.attributes.get<Shape>("step")) steps.push_back(step);
+    }
+    return gradtape::apply(primitive(Op::add_slices), operands, {{"start", std::move(starts)}, {"step", std::move(steps)}});
 }
 
 }  // namespace
@@ -108,7 +131,7 @@ GRADTAPE_PRIMITIVE(slice) = Define("slice", 1)
         slice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
               call.attributes.get<Shape>("step"), call.type.shape, width(call));
     })
-    .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::unslice, z_bar, x.attributes, x[0].shape()); })
+    .vjp_parts(add_parts)
     .linear().on(any_real);
 
 // z[start + i step] = x[i], zero elsewhere: the transpose of slice
@@ -124,6 +147,69 @@ GRADTAPE_PRIMITIVE(unslice) = Define("unslice", 1)
     })
     .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::slice, z_bar, x.attributes, x[0].shape()); })
     .linear().on(any_real);
+
+// z = w, and to z[start + i step] is added x[i], for each further operand x in turn. In place of w it writes the windows
+// only. `start` and `step` have those of the first window, then those of the next.
+namespace {
+
+struct Window {
+    std::span<const std::int64_t> start, step;
+};
+/// Of operand k ≥ 1, in a tensor of `rank` axes.
+Window window_of(const Attributes& attributes, std::size_t k, std::size_t rank) {
+    return {std::span(attributes.get<Integers>("start")).subspan((k - 1) * rank, rank),
+            std::span(attributes.get<Integers>("step")).subspan((k - 1) * rank, rank)};
+}
+
+Type add_slices_type(const ShapeCall& call) {
+    if (!is_floating(call[0].dtype))
+        call.refuse_dtype("takes float32 or float64, not " + std::string(to_string(call[0].dtype)));
+    const Shape& shape = call[0].shape;
+    const std::size_t needed = (call.operands.size() - 1) * shape.rank();
+    for (const char* name : {"start", "step"})
+        if (call.attributes.get<Integers>(name).size() != needed)
+            call.refuse("one start and step per axis of shape " + to_string(shape) + " and slice are needed");
+    for (std::size_t k = 1; k < call.operands.size(); ++k) {
+        if (call[k].dtype != call[0].dtype)
+            call.refuse_dtype(std::string("operand 0 is ") + to_string(call[0].dtype) + ", operand " + std::to_string(k) +
+                              " is " + to_string(call[k].dtype));
+        const Window window = window_of(call.attributes, k, shape.rank());
+        check_window(call, shape, call[k].shape, window.start, window.step);
+    }
+    return call[0];
+}
+
+template <class T>
+void add_slices_to(const KernelCall& call) {
+    T* const z = static_cast<T*>(call.output);
+    const Shape& shape = call.type.shape;
+    if (call.output != call.inputs[0].data) std::memcpy(z, call.inputs[0].data, std::size_t(shape.elements()) * sizeof(T));
+    for (std::size_t k = 1; k < call.inputs.size(); ++k) {
+        const Window window = window_of(call.attributes, k, shape.rank());
+        add_slice(static_cast<const T*>(call.inputs[k].data), z, call.inputs[k].type->shape, window.start, window.step, shape);
+    }
+}
+
+Shape as_shape(std::span<const std::int64_t> integers) {
+    Shape result;
+    for (std::int64_t i : integers) result.push_back(i);
+    return result;
+}
+
+}  // namespace
+GRADTAPE_PRIMITIVE(add_slices) = Define("add_slices", Primitive::variadic)
+    .with_settings({"start", Kind::list}, {"step", Kind::list})
+    .takes(floats)
+    .shaped(add_slices_type)
+    .computed([](const KernelCall& call) {
+        call.type.dtype == DType::float32 ? add_slices_to<float>(call) : add_slices_to<double>(call);
+    })
+    .vjp([](const Operands& x, Node, Node z_bar) {
+        if (x.index == 0) return z_bar;
+        const Window window = window_of(x.attributes, x.index, z_bar.shape().rank());
+        return bind_window(Op::slice, z_bar, {{"start", as_shape(window.start)}, {"step", as_shape(window.step)}},
+                           x[x.index].shape());
+    }).one_rule().linear().overwriting().on(any_real);
 
 // z = the operands side by side along `axis`
 GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
@@ -158,7 +244,10 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
             start.push_back(0);
             step.push_back(1);
         }
-        for (std::size_t k = 0; k < x.index; ++k) start[axis] += x[k].shape()[axis];
+        // Notes: how many operands have been passed, and their extents. Counted anew for each, n of them cost n².
+        std::int64_t &passed = x.notes[0], &along = x.notes[1];
+        for (; passed < std::int64_t(x.index); ++passed) along += x[std::size_t(passed)].shape()[axis];
+        start[axis] = along;
         if (x[x.index].shape().elements() == 0) return Node();
         return bind_window(Op::slice, z_bar, {{"start", start}, {"step", step}}, x[x.index].shape());
     }).one_rule().linear().on(any_real);

@@ -46,7 +46,7 @@ constexpr const char* to_string(Setting::Kind kind) noexcept {
     }
 }
 
-inline bool are_allowed(const Shape& integers) noexcept {
+inline bool are_allowed(std::span<const std::int64_t> integers) noexcept {
     for (const std::int64_t i : integers)
         if (i < -most || i > most) return false;
     return true;

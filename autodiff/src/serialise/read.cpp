@@ -147,6 +147,7 @@ private:
             case Kind::number: return in_.number();
             case Kind::dtype: return in_.dtype();
             case Kind::extents: return in_.extents();
+            case Kind::list: return in_.integers();
             default: return in_.list();  // its integers are in range
         }
     }

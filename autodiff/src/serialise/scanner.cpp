@@ -138,18 +138,24 @@ DType Scanner::dtype() {
     fail("unknown element type " + quoted(text), start);
 }
 
-Shape Scanner::list() {
+Integers Scanner::integers(std::size_t most) {
     expect("(");
-    Shape result;
+    Integers result;
     if (take(")")) return result;
     result.push_back(integer());
     if (take(",)")) return result;
     while (!take(")")) {
         expect(", ");
-        if (result.rank() == Shape::max_rank) fail("more than " + std::to_string(Shape::max_rank) + " axes");
+        if (result.size() == most) fail("more than " + std::to_string(most) + " axes");
         result.push_back(integer());
     }
-    if (result.rank() == 1) fail("expected ',' in a list of one", at_ - 1);
+    if (result.size() == 1) fail("expected ',' in a list of one", at_ - 1);
+    return result;
+}
+
+Shape Scanner::list() {
+    Shape result;
+    for (std::int64_t integer : integers(Shape::max_rank)) result.push_back(integer);
     return result;
 }
 

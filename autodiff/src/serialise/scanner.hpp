@@ -41,6 +41,8 @@ public:
     DType dtype();
     /// "(2, 3)"
     Shape list();
+    /// The same of any length.
+    Integers integers(std::size_t most = std::size_t(-1));
     Shape extents();
 
     [[noreturn]] void fail(const std::string& problem) const { fail(problem, at_); }

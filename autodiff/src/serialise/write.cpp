@@ -40,9 +40,13 @@ bool is_of_kind(const Attribute::Value& value, Setting::Kind kind) {
             const std::int64_t* i = std::get_if<std::int64_t>(&value);
             return i && *i >= -format::most && *i <= format::most;
         }
+        case Kind::list: {
+            const Integers* list = std::get_if<Integers>(&value);
+            return list && format::are_allowed(*list);
+        }
         default: {
             const Shape* list = std::get_if<Shape>(&value);
-            return list && (kind == Kind::extents ? format::is_allowed(*list) : format::are_allowed(*list));
+            return list && (kind == Kind::extents ? format::is_allowed(*list) : format::are_allowed({list->begin(), list->end()}));
         }
     }
 }

@@ -55,10 +55,11 @@ Node push(Path& path, Index index) {
         return apply(primitive, dots, instruction.attributes, instruction.where);
     }
     const std::uint8_t constants = constant_operands(recorder, instruction);
+    std::int64_t notes[2] = {};
     Node z_dot;
     for (std::size_t k = 0; k < dots.size(); ++k)
         if (dots[k])
-            z_dot = sum_of(z_dot, push_one(instruction, {operands, instruction.attributes, k, constants},
+            z_dot = sum_of(z_dot, push_one(instruction, {operands, instruction.attributes, k, constants, notes},
                                            recorder.node(index), dots[k]));
     return z_dot;
 }

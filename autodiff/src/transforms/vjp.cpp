@@ -6,6 +6,8 @@
 #include "../ir/verify.hpp"
 #include "activity.hpp"
 
+#include <unordered_map>
+
 namespace gradtape {
 
 using namespace detail;
@@ -22,8 +24,46 @@ VjpRule rule_of(const Primitive& primitive, std::size_t operand, Where where) {
     throw NotDifferentiable("has no vjp rule for operand " + std::to_string(operand), {primitive.name, {}, {}, where});
 }
 
+/// Cotangents that are parts of one, kept until it is needed or another one is to be added.
+class Waiting {
+public:
+    void add(Index x, const Instruction& made, Node z_bar) {
+        Pending& pending = pending_[x];
+        if (pending.parts.empty()) {
+            pending.primitive = made.primitive;
+            pending.where = made.where;
+        }
+        pending.parts.push_back({made.attributes, z_bar});
+    }
+    /// Whether parts of x's cotangent wait, of another primitive than `but`.
+    bool wait(Index x, const Primitive* but = nullptr) const {
+        if (pending_.empty()) return false;
+        const auto found = pending_.find(x);
+        return found != pending_.end() && found->second.primitive != but;
+    }
+    void settle(Recorder& recorder, Recorder::Origin& origin, Path::Step& x) {
+        const Pending pending = std::move(pending_.extract(x.index).mapped());
+        origin.set(pending.where);
+        const Primitive& primitive = *pending.primitive;
+        const Node node = recorder.node(x.index);
+        const Node sum = in_the_name_of(primitive, pending.where,
+                                        [&] { return primitive.vjp_parts(node, x.derivative, pending.parts); });
+        recorder.check_not_abandoned(primitive.name, pending.where);
+        check_partner(primitive.name, sum, node, pending.where);
+        x.derivative = sum;
+    }
+
+private:
+    struct Pending {
+        const Primitive* primitive = nullptr;
+        Where where;
+        std::vector<Part> parts;
+    };
+    std::unordered_map<Index, Pending> pending_;
+};
+
 /// z's cotangent goes to each operand that is on the way.
-void pull(Path& path, Path::Step z, std::vector<Node>& operands) {
+void pull(Path& path, Path::Step z, Recorder::Origin& origin, Waiting& parts, std::vector<Node>& operands) {
     Recorder& recorder = path.recorder();
     // Copies: rules append to the tape, and its instructions may move.
     const Instruction& made = recorder.at(z.index);
@@ -31,13 +71,24 @@ void pull(Path& path, Path::Step z, std::vector<Node>& operands) {
     const Attributes attributes = made.attributes;
     const Where where = made.where;
     operand_nodes(recorder, made, operands);
+    if (primitive.vjp_parts) {
+        Path::Step* const x = path.find(operands[0].index());
+        if (!x) return;
+        if (parts.wait(x->index, &primitive)) parts.settle(recorder, origin, *x);
+        return parts.add(x->index, recorder.at(z.index), z.derivative);
+    }
     const std::uint8_t constants = constant_operands(recorder, made);
+    std::int64_t notes[2] = {};
     for (std::size_t k = 0; k < operands.size(); ++k) {
         Path::Step* const x = path.find(operands[k].index());
         if (!x) continue;
+        if (parts.wait(x->index)) {
+            parts.settle(recorder, origin, *x);
+            origin.set(where);
+        }
         const VjpRule rule = rule_of(primitive, k, where);
         const Node x_bar = in_the_name_of(primitive, where, [&] {
-            return rule({operands, attributes, k, constants}, recorder.node(z.index), z.derivative);
+            return rule({operands, attributes, k, constants, notes}, recorder.node(z.index), z.derivative);
         });
         recorder.check_not_abandoned(primitive.name, where);
         if (!x_bar) continue;
@@ -59,10 +110,12 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
     }
     std::vector<Node> operands;
     const std::span<Path::Step> steps = path.steps();
+    Waiting parts;
     for (std::size_t i = steps.size(); i-- > 0;) {
+        if (parts.wait(steps[i].index)) parts.settle(recorder, origin, steps[i]);
         if (!steps[i].derivative) continue;
         origin.set(recorder.at(steps[i].index).where);
-        pull(path, steps[i], operands);
+        pull(path, steps[i], origin, parts, operands);
     }
     origin.set(where);
     std::vector<Node> result;
