@@ -63,6 +63,7 @@ TEST_CASE("edge: kinks take the subgradient of least norm") {
         {"clamp within", [](Node x) { return clamp(x, -1, 2); }, 0.5, 1, 0.5, 1},
         {"clamp below", [](Node x) { return clamp(x, -1, 2); }, -1.5, 1, -1, 0},
         {"clamp above", [](Node x) { return clamp(x, -1, 2); }, 2.5, 1, 2, 0},
+        {"clamp at an infinite bound", [](Node x) { return clamp(x, 0, inf); }, inf, 1, inf, 1},
         {"clamp with equal bounds", [](Node x) { return clamp(x, 1, 1); }, 1, 1, 1, 1},
         {"sign", [](Node x) { return sign(x); }, -3, 1, -1, 0},
         {"sign at 0", [](Node x) { return sign(x); }, 0, 1, 0, 0},
@@ -160,7 +161,8 @@ TEST_CASE("edge: where_positive selects, so that what it leaves out is 0") {
         {"at 0", f, 0, inf, inf, 0, 0, 0},
         {"at -0", f, -0.0, nan, 1, 0, 0, 0},
         {"below", f, -1, nan, nan, 0, 0, 0},
-        {"at NaN", f, nan, 3, 1, 0, 0, 0},
+        {"at NaN", f, nan, 3, 1, nan, 0, nan},
+        {"at NaN, of 0", f, nan, 0, 0, 0, 0, 0},
         {"above", f, 1e-30, 3, 2, 3, 0, 2},
         {"above, with -inf", f, inf, -inf, -inf, -inf, 0, -inf},
     });
@@ -237,6 +239,91 @@ TEST_CASE("edge: NaN in gives NaN out") {
             CAPTURE(index++);
             CHECK(mismatch(pull(f, make({nan}, dtype)).value, {nan}) == "");
         }
+}
+
+TEST_CASE("edge: where a NaN is selected from, its cotangent is NaN, and that of a number is not") {
+    const Unary selections[] = {
+        [](Node x) { return relu(x); },           [](Node x) { return maximum(x, 0.5); },  [](Node x) { return minimum(0.5, x); },
+        [](Node x) { return clamp(x, -1, 1); },   [](Node x) { return maximum(x, -x); },   [](Node x) { return clamp(x, 0, inf); },
+        [](Node x) { return max(reshape(x, {-1, 1}), 1); }, [](Node x) { return min(reshape(x, {-1, 1}), 1); },
+    };
+    int index = 0;
+    for (DType dtype : floating)
+        for (const Unary& f : selections) {
+            CAPTURE(index++);
+            const std::vector<double> bar = pull(f, make({nan, 0.75}, dtype)).x_bar;
+            CHECK(std::isnan(bar[0]));
+            CHECK(std::isfinite(bar[1]));
+            CHECK(pull(f, make({nan, 0.75}, dtype), {0, 0}).x_bar[0] == 0);
+            Tape tape;
+            const Node x = tape.parameter(make({nan, 0.75}, dtype)), y = f(x);
+            CHECK(std::isnan(values(jvp(y, x, full_like(x, 1.0)))[0]));
+        }
+    check_pairs({
+        {"maximum(NaN, 1)", [](Node x, Node y) { return maximum(x, y); }, nan, 1, 1, nan, nan, 0},
+        {"maximum(1, NaN)", [](Node x, Node y) { return maximum(x, y); }, 1, nan, 1, nan, 0, nan},
+        {"minimum(NaN, NaN)", [](Node x, Node y) { return minimum(x, y); }, nan, nan, 1, nan, nan, nan},
+    });
+    for (DType dtype : floating) {
+        const Unary largest_log = [](Node x) { return max(log(x)); }, least_log = [](Node x) { return min(log(x)); };
+        CHECK(mismatch(pull(largest_log, make({1, -1, 4}, dtype)).x_bar, {0, nan, 0}) == "");
+        CHECK(mismatch(pull(least_log, make({1, -1, 4}, dtype)).x_bar, {0, nan, 0}) == "");
+    }
+}
+
+TEST_CASE("edge: where a function of numbers has no value, it has no slope") {
+    const Unary functions[] = {[](Node x) { return log(x); },        [](Node x) { return log1p(x); },
+                               [](Node x) { return sqrt(x); },       [](Node x) { return rsqrt(x); },
+                               [](Node x) { return power(x, 0.3); }, [](Node x) { return xlogy(2.0, x); },
+                               [](Node x) { return power(x, 2.5); }, [](Node x) { return xlogy(x, x); }};
+    int index = 0;
+    for (DType dtype : floating)
+        for (const Unary& f : functions) {
+            CAPTURE(index++);
+            const Pulled got = pull(f, make({-1.5, -1e30, -inf}, dtype));
+            for (std::size_t i = 0; i < 2; ++i) {
+                CHECK(std::isnan(got.value[i]));
+                CHECK(std::isnan(got.x_bar[i]));
+            }
+        }
+}
+
+TEST_CASE("edge: slopes that are finite are so without what they would be made of") {
+    check({
+        {"1 / x, x and cotangent large", [](Node x) { return 1.0 / x; }, 1e30, 1e30, 1e-30, -1e-30},
+        {"reciprocal of little, of less", [](Node x) { return reciprocal(x); }, 1e-30, 1e-30, 1e30, -1e30},
+        {"rsqrt of little", [](Node x) { return rsqrt(x); }, 1e-20, 1, 1e10, -5e29},
+        {"rsqrt of little, of less", [](Node x) { return rsqrt(x); }, 1e-36, 1e-30, 1e18, -5e23},
+        {"log of less, of less", [](Node x) { return log(x); }, 1e-39, 1e-10, std::log(1e-39), 1e29},
+        {"exp below the normal numbers", [](Node x) { return exp(x); }, -100, 1, std::exp(-100.0), std::exp(-100.0)},
+        {"expm1 where it is -1", [](Node x) { return expm1(x); }, -60, 1, -1, std::exp(-60.0)},
+    });
+    check_pairs({
+        {"x / y", [](Node x, Node y) { return x / y; }, 1e-30, 0x1p-128, 1e-10, 1e-30 * 0x1p128, 1e-10 * 0x1p128,
+         -1e-40 * 0x1p255 * 2},
+        {"xlogy", [](Node x, Node y) { return xlogy(x, y); }, 1e-30, 1e-39, 1, 1e-30 * std::log(1e-39), std::log(1e-39), 1e9},
+    });
+    for (DType dtype : floating) {
+        const double tiny = dtype == DType::float32 ? 1e-45 : 5e-324;
+        CHECK(mismatch(pull([](Node x) { return log(x); }, make({tiny}, dtype)).value,
+                       {std::log(values(make({tiny}, dtype))[0])}, {.relative = 3e-7}) == "");
+        for (const Unary& f : {Unary([](Node x) { return expm1(x); }), Unary([](Node x) { return log1p(x); })})
+            CHECK(std::signbit(pull(f, make({-0.0}, dtype)).value[0]));
+    }
+}
+
+TEST_CASE("edge: mixed second derivatives of power do not depend on their order") {
+    for (DType dtype : floating)
+        for (double x0 : {0.0, -0.0, 2.0, 1e-3, -2.0})
+            for (double y0 : {2.0, 1.0, 0.5, 0.25, 0.0, -1.0, 3.0}) {
+                CAPTURE(x0);
+                CAPTURE(y0);
+                Tape tape;
+                const Node x = tape.parameter(make({x0}, dtype)), y = tape.parameter(make({y0}, dtype));
+                const auto first = grad(sum(power(x, y)), {x, y});
+                const std::vector<double> a = values(grad(sum(first[0]), y)), b = values(grad(sum(first[1]), x));
+                CHECK(mismatch(a, b, {.relative = 1e-6}) == "");
+            }
 }
 
 TEST_CASE("edge: an unselected lane is a symbolic zero") {

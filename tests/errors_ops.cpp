@@ -54,6 +54,13 @@ TEST_CASE("errors: element types that an operation does not take") {
     CHECK(refused<DTypeError>([&] { (void)(-t.b); }, {"negative"}) == "");
     CHECK(refused<DTypeError>([&] { (void)(t.x < t.f); }, {"less"}) == "");
     CHECK(refused<DTypeError>([&] { (void)equal(t.x, t.b); }, {"equal"}) == "");
+    // a number that the dtype does not hold, which would silently be another one
+    CHECK(refused<DTypeError>([&] { (void)(t.f * 1e300); }, {"multiply"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)maximum(-3.5e38, t.f); }, {"maximum"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)clamp(t.f, -1e300, 1e300); }, {"clamp"}) == "");
+    CHECK(refused<DTypeError>([&] { (void)where(t.b, t.f, 1e39); }, {"where"}) == "");
+    CHECK(values(t.f * 3.4e38 * 0.0)[0] == 0);
+    CHECK(values(maximum(t.f, inf))[0] == inf);
     CHECK(refused<DTypeError>([&] { (void)where(t.x, t.x, t.x); }, {"where"}) == "");
     CHECK(refused<DTypeError>([&] { (void)where(t.b, t.x, t.f); }, {"where"}) == "");
     CHECK(refused<DTypeError>([&] { (void)logical_and(t.x, t.x); }, {"logical_and"}) == "");

@@ -16,7 +16,10 @@ GRADTAPE_BINARY(subtract)
 GRADTAPE_BINARY(multiply)
 GRADTAPE_BINARY(divide)
 GRADTAPE_BINARY(power)
+GRADTAPE_BINARY(power_slope)
 GRADTAPE_BINARY(multiply_no_nan)
+GRADTAPE_BINARY(multiply_or_zero)
+GRADTAPE_BINARY(divide_no_nan)
 GRADTAPE_BINARY(maximum)
 GRADTAPE_BINARY(minimum)
 GRADTAPE_BINARY(xlogy)
@@ -50,6 +53,8 @@ GRADTAPE_UNARY(abs)
 GRADTAPE_UNARY(sign)
 GRADTAPE_UNARY(logical_not)
 GRADTAPE_UNARY(stop_gradient)
+
+Node power_log(Operand x, Operand y, Operand n) { return bind(Op::power_log, {x, y, n}); }
 
 Node where(Operand condition, Operand x, Operand y) { return bind(Op::where, {condition, x, y}); }
 

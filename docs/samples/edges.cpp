@@ -49,6 +49,9 @@ void kinks() {
     row("maximum(x, y), x = y", [](Node x, Node y) { return maximum(x, y); }, 1, 1);
     row("maximum(x, 1) at 1", [](Node x) { return maximum(x, 1.0); }, 1.0);
     row("max of (3, 1, 3)", [](Node x) { return max(x); }, gt::Tensor{3, 1, 3});
+    row("max of (3, nan)", [](Node x) { return max(x); }, gt::Tensor{3, nan});
+    row("maximum(x, 0) at nan", [](Node x) { return maximum(x, 0.0); }, nan);
+    row("clamp(x, 0, inf) at inf", [](Node x) { return clamp(x, 0, inf); }, inf);
 }
 
 void poles() {
@@ -56,6 +59,7 @@ void poles() {
     row("sqrt at 0, cotangent 0", [](Node x) { return sqrt(x); }, 0.0, 0);
     row("log at 0", [](Node x) { return log(x); }, 0.0);
     row("log at 0, cotangent 0", [](Node x) { return log(x); }, 0.0, 0);
+    row("log at -1", [](Node x) { return log(x); }, -1.0);
     row("1 / x at 0", [](Node x) { return 1.0 / x; }, 0.0);
     row("rsqrt at 0", [](Node x) { return rsqrt(x); }, 0.0);
     row("where(x > 0, log(x), 0) at 0", [](Node x) { return where(x > 0.0, log(x), 0.0); }, 0.0);

@@ -78,6 +78,13 @@ Real product_off_zero(Real x, Real y) {
     if (!(y <= 0 && y >= 0)) z = x * y;
     return z;
 }
+/// y x^(y−1), whose sign for x < 0 is the other one than that of x^y.
+Real power_slope(Real x, Real y) {
+    const Real slope = y == 0 ? 0 : y * std::pow(std::abs(x), y - 1), sign = std::pow(std::copysign(Real(1), x), y);
+    if (!std::signbit(x)) return slope;
+    if (std::isnan(sign) && (x == 0 || std::isinf(x))) return slope;
+    return -sign * slope;
+}
 Real times_log(Real x, Real y) {
     const Real bits = std::log2(y);
     return std::fpclassify(x) == FP_ZERO ? 0 : x * bits * std::log(Real(2));
@@ -92,6 +99,13 @@ const std::map<std::string, Function> elementwise = {
     {"power", each([](Real x, Real y) { return std::pow(x, y); })},
     {"square", each([](Real x) { return x * x; })},
     {"multiply_no_nan", each([](Real x, Real y) { return product_off_zero(x, y); })},
+    {"multiply_or_zero", each([](Real x, Real y) { return y == 0 ? 0 : product_off_zero(y, x); })},
+    {"divide_no_nan", each([](Real x, Real y) { return x == 0 ? 0 : x / y; })},
+    {"power_slope", each([](Real x, Real y) { return power_slope(x, y); })},
+    {"power_log", each([](Real x, Real y, Real n) {
+         const Real whole = std::round(n);
+         return whole == 0 ? std::pow(x, y) : x == 0 && y >= 0 ? 0 : std::pow(x, y) * std::pow(std::log(x), whole);
+     })},
     {"sqrt", each([](Real x) { return std::sqrt(x); })},
     {"rsqrt", each([](Real x) { return 1 / std::sqrt(x); })},
     {"reciprocal", each([](Real x) { return 1 / x; })},
@@ -114,7 +128,7 @@ const std::map<std::string, Function> elementwise = {
     {"clamp", each([](Real x, Real low, Real high) { return middle(x, low, high); })},
     {"xlogy", each([](Real x, Real y) { return times_log(x, y); })},
     {"where", each([](Real condition, Real x, Real y) { return condition != 0 ? x : y; })},
-    {"where_positive", each([](Real x, Real y) { return std::fmax(x, 0) == 0 ? 0 : y; })},
+    {"where_positive", each([](Real x, Real y) { return y == 0 ? 0 : std::isnan(x) ? x : std::fmax(x, 0) == 0 ? 0 : y; })},
     {"equal", each([](Real x, Real y) { return Real(x == y); })},
     {"not_equal", each([](Real x, Real y) { return Real(x != y); })},
     {"less", each([](Real x, Real y) { return Real(x < y); })},

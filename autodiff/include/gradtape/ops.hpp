@@ -41,25 +41,35 @@ Node negative(Operand x);
 /// z = x^y; floating only. x̄ = z̄ y x^(y−1), ȳ = z̄ x^y log x.
 /// Edges: at (0, 0) both are 0; ∂/∂y at (0, y>0) is 0, at (0, y<0) is −inf; x < 0 with non-integer y is NaN.
 Node power(Operand x, Operand y);
+/// z = y x^(y−1), the slope of power in x. Edge: 0 where y = 0, also at x = 0. Floating only.
+Node power_slope(Operand x, Operand y);
+/// z = x^y logⁿ x, for whole n ≥ 0, of which there is no derivative: what the derivatives of power are made of. Floating only.
+/// Edge: 0 at x = 0 ≤ y, where n > 0.
+Node power_log(Operand x, Operand y, Operand n);
 /// z = x². x̄ = 2 z̄ x.
 Node square(Operand x);
-/// z = x y, but 0 wherever y = 0, even where x is infinite or NaN: what the rules use so that a zero cotangent
-/// stays zero through a pole; floating only. x̄ = the same with z̄ for x; ȳ = z̄ x (0 where z̄ = 0).
+/// z = x y, but 0 wherever y = 0, even where x is infinite or NaN: what rules use for a slope x and a cotangent y, so that a
+/// zero cotangent stays zero whatever the slope. x̄ = multiply_or_zero(z̄, y), ȳ = multiply_no_nan(x, z̄). Floating only.
 Node multiply_no_nan(Operand x, Operand y);
+/// z = x y, but 0 wherever x = 0 or y = 0. x̄ = multiply_or_zero(z̄, y); ȳ likewise. Floating only.
+Node multiply_or_zero(Operand x, Operand y);
+/// z = x / y, but 0 wherever x = 0, even where y is 0 or NaN: what rules use for a cotangent x and a slope 1/y.
+/// x̄ = divide_no_nan(z̄, y), ȳ = −z̄ z / y. Floating only.
+Node divide_no_nan(Operand x, Operand y);
 
 // ---- elementwise functions: float32, float64 --------------------------------------------------------------
 
 /// z = √x. x̄ = z̄ / 2z. Edge: at 0 inf for z̄ ≠ 0, and 0 for z̄ = 0.
 Node sqrt(Operand x);
-/// z = 1/√x. x̄ = −z̄ z³/2. Edge: −inf at 0.
+/// z = 1/√x. x̄ = −z̄ z / 2x. Edge: −inf at 0.
 Node rsqrt(Operand x);
-/// z = 1/x. x̄ = −z̄ z². Edge: −inf at 0.
+/// z = 1/x. x̄ = −z̄ z / x. Edge: −inf at 0.
 Node reciprocal(Operand x);
 /// z = eˣ.
 Node exp(Operand x);
 /// z = eˣ − 1, accurate near 0.
 Node expm1(Operand x);
-/// z = log x. x̄ = z̄ / x. Edge: at 0 inf for z̄ ≠ 0, and 0 for z̄ = 0.
+/// z = log x. x̄ = z̄ / x. Edge: at 0 inf for z̄ ≠ 0, and 0 for z̄ = 0; below, NaN.
 Node log(Operand x);
 /// z = log(1 + x), accurate near 0.
 Node log1p(Operand x);
@@ -73,17 +83,18 @@ Node sigmoid(Operand x);
 Node softplus(Operand x);
 /// z = −softplus(−x): log of the sigmoid. x̄ = z̄ sigmoid(−x).
 Node log_sigmoid(Operand x);
-/// z = max(x, 0). Edge: derivative 0 at 0; relu(NaN) is NaN.
+/// z = max(x, 0). Edge: derivative 0 at 0; of NaN, value and derivative are NaN.
 Node relu(Operand x);
 /// z = |x|. Edge: derivative 0 at 0. Also int64.
 Node abs(Operand x);
 /// z = −1, 0 or 1; NaN of NaN. Derivative 0. Also int64.
 Node sign(Operand x);
-/// The larger; NaN if either is. Also int64. Edge: a tie gives each half the cotangent, or none where one side is a constant.
+/// The larger; NaN if either is, and then the derivative of that one. Also int64. Edge: a tie gives each half the cotangent,
+/// or none where one side is a constant.
 Node maximum(Operand x, Operand y);
 /// The smaller; as maximum. Also int64.
 Node minimum(Operand x, Operand y);
-/// min(max(x, low), high). Edge: derivative 1 at the bounds. ValueError where low > high.
+/// min(max(x, low), high). Edge: derivative 1 at the bounds, also at infinite ones; NaN of NaN. ValueError where low > high.
 Node clamp(Operand x, double low, double high);
 /// x log y, and 0 where x = 0. x̄ = z̄ log y, ȳ = z̄ x / y.
 Node xlogy(Operand x, Operand y);
@@ -93,7 +104,7 @@ Node xlogy(Operand x, Operand y);
 /// Elementwise condition ? x : y. The unselected side receives exactly 0.
 Node where(Operand condition, Operand x, Operand y);
 /// Elementwise x > 0 ? y : 0, floating only: where(x > 0, y, 0) without the boolean. ȳ = where_positive(x, z̄), x̄ = 0. The rule
-/// of relu. Edge: 0 where x is NaN.
+/// of relu. Edge: where x is NaN, NaN, but 0 where y = 0.
 Node where_positive(Operand x, Operand y);
 /// Comparisons: boolean results, no derivative. Operands of one dtype.
 Node equal(Operand x, Operand y);
@@ -119,7 +130,8 @@ Node stop_gradient(Operand x);
 Node sum(Operand x, Axes axes = {}, bool keepdims = false);
 /// Σ x / count. Does not overflow where elements are near the largest. Empty: NaN. Floating only.
 Node mean(Operand x, Axes axes = {}, bool keepdims = false);
-/// √Σ x², the 2-norm. x̄ = z̄ x / z. Edge: where z = 0 all derivatives are 0, of every order. Floating only.
+/// √Σ x², the 2-norm. x̄ = z̄ x / z. Edge: where z = 0 all derivatives are 0, of every order, so that the Hessian of
+/// square(norm(x)) is 0 there and not 2: write sum(square(x)). Floating only.
 /// Elements are scaled where their squares would overflow or vanish. With k infinite elements x̄ is ±z̄/√k at those, else 0.
 Node norm(Operand x, Axes axes = {}, bool keepdims = false);
 /// Σ (x − mean x)² / count, the population's. x̄ = 2 z̄ (x − mean x) / count. Empty: NaN. Floating only. It overflows where
@@ -129,7 +141,7 @@ Node variance(Operand x, Axes axes = {}, bool keepdims = false);
 Node stddev(Operand x, Axes axes = {}, bool keepdims = false);
 /// Π x. x̄ by products of the other elements (exact with zeros). Empty: 1.
 Node prod(Operand x, Axes axes = {}, bool keepdims = false);
-/// Largest element; NaN if any is. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.
+/// Largest element; NaN if any is, and then the derivative of those. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.
 Node max(Operand x, Axes axes = {}, bool keepdims = false);
 /// Smallest element; as max.
 Node min(Operand x, Axes axes = {}, bool keepdims = false);

@@ -188,6 +188,14 @@ private:
     std::uint8_t bits_ = 0;
 };
 
+/// How far floating results of an elementwise primitive are from the true ones, in units in the last place of the latter:
+/// those of the operands in their precision, over all exponents and subnormal numbers.
+struct Accuracy {
+    double value = 0.5;          ///< of the result; 0.5 is correctly rounded
+    double slope = 0;            ///< of a cotangent, where that of the result is 1
+    bool slope_to_one = false;   ///< where the slope is below 1 in size: in units in the last place of 1
+};
+
 /// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
 /// `integers` are axes, steps, widths, as many as axes; `list` any number of them.
 struct Setting {
@@ -232,6 +240,7 @@ struct Primitive {
     Setting settings[Attributes::max] = {};  ///< the attributes, in their order; those without a name are none
     bool settings_optional = false;       ///< an instruction has all of them or none
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
+    Accuracy accuracy = {};               ///< elementwise primitives on float32 and float64
 };
 
 /// Records a primitive of the user's: checks, computes, returns the result's node. `primitive` must outlive every

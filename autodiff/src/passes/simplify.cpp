@@ -149,10 +149,30 @@ bool has_no_zero(const Site& at, std::size_t k) {
     return tensor->dtype() == DType::float32 ? nonzero(tensor->data<float>()) : nonzero(tensor->data<double>());
 }
 
-// x · y, but 0 where y = 0: a product where y has no zero, 0 where y is 0
+/// True where operand k is a number c > 0: then c · y and y / c are 0 where y = 0, with y's sign.
+bool is_positive_number(const Site& at, std::size_t k) {
+    const auto number = at.number(k);
+    return number && *number > 0 && *number < std::numeric_limits<double>::infinity();
+}
+
+// x · y, but y where y = 0: a product where y has no zero, or x is a number > 0
 Outcome multiply_no_nan(const Site& at) {
-    if (at.number(1) == 0.0) return become_number(at, 0);
-    return has_no_zero(at, 1) ? become(at, Op::multiply, {at.operand(0), at.operand(1)}) : as_it_is;
+    if (at.number(1) == 0.0) return operand(at, 1);
+    const bool product = has_no_zero(at, 1) || is_positive_number(at, 0);
+    return product ? become(at, Op::multiply, {at.operand(0), at.operand(1)}) : as_it_is;
+}
+
+// x · y, but y where y = 0, and else x where x = 0: a product where one is a number > 0
+Outcome multiply_or_zero(const Site& at) {
+    const bool product = is_positive_number(at, 0) || is_positive_number(at, 1);
+    return product ? become(at, Op::multiply, {at.operand(0), at.operand(1)}) : as_it_is;
+}
+
+// x / y, but x where x = 0: a quotient where x has no zero, or y is a number > 0
+Outcome divide_no_nan(const Site& at) {
+    if (at.number(0) == 0.0) return operand(at, 0);
+    const bool quotient = has_no_zero(at, 0) || is_positive_number(at, 1);
+    return quotient ? become(at, Op::divide, {at.operand(0), at.operand(1)}) : as_it_is;
 }
 
 // |−x| = |x|, ||x|| = |x|
@@ -311,6 +331,8 @@ constexpr Rule rules[] = {
     {Op::negative, negative},
     {Op::square, square},
     {Op::multiply_no_nan, multiply_no_nan},
+    {Op::multiply_or_zero, multiply_or_zero},
+    {Op::divide_no_nan, divide_no_nan},
     {Op::abs, abs},
     {Op::maximum, idempotent},
     {Op::minimum, idempotent},

@@ -21,15 +21,15 @@ GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subt
 
 // z = x y
 GRADTAPE_PRIMITIVE(multiply) = binary<multiply_kernel>("multiply").integers<multiply_kernel>().takes(numbers).commutative()
-    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
-         [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }).on(any_real);
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(x[1], z_bar); },
+         [](const Operands& x, Node, Node z_bar) { return chain(x[0], z_bar); }).on(any_real);
 
 // z = x / y
 constexpr auto divide_kernel = [](auto x, auto y) { return x / y; };
 GRADTAPE_PRIMITIVE(divide) = binary<divide_kernel>("divide")
-    .vjp([](const Operands& x, Node, Node z_bar) { return chain(reciprocal(x[1]), z_bar); },
-         [](const Operands& x, Node z, Node z_bar) { return -chain(z * reciprocal(x[1]), z_bar); })
-    .on(any_real, away_from_zero);
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain_over(x[1], z_bar); },
+         [](const Operands& x, Node z, Node z_bar) { return -chain_over(x[1], chain(z, z_bar)); })
+    .accurate_to(0.5, 1.5).on(any_real, away_from_zero);
 
 // z = −x, as IEEE negation has it: of 0 it is −0, and NaN changes its sign
 constexpr auto negative_integer = [](auto x) { return decltype(x)(0) - x; };
@@ -38,32 +38,107 @@ GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negat
 
 // z = x^y, by the C library: exp(y log x) would lose digits as the exponent grows.
 // ∂z/∂x = y x^(y−1), and 0 where y = 0. ∂z/∂y = z log x, and 0 at x = 0 ≤ y (PyTorch's pow_backward_exponent).
-constexpr auto power_kernel = [](auto x, auto y) { return std::pow(x, y); };
-GRADTAPE_PRIMITIVE(power) = [] {
-    Define d = elementwise("power", 2).takes(floats);
-    d.loops[std::size_t(DType::float32)] = &scalar_loop<power_kernel, float, float, float>;
-    d.loops[std::size_t(DType::float64)] = &scalar_loop<power_kernel, double, double, double>;
+template <const auto& kernel, class... Operand>
+constexpr Define by_c_library(const char* name, Operand... like) {
+    Define d = elementwise(name, sizeof...(like)).takes(floats);
+    d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, float, decltype(float(like))...>;
+    d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, double, decltype(double(like))...>;
     return d;
-}()
-    .vjp([](const Operands& x, Node, Node z_bar) { return chain(chain(power(x[0], x[1] - 1.0), x[1]), z_bar); },
-         [](const Operands& x, Node z, Node z_bar) {
-             const Node flat = logical_and(equal(x[0], 0.0), x[1] >= 0.0);
-             return where(flat, 0.0, chain(z * log(where(flat, 1.0, x[0])), z_bar));
+}
+constexpr auto power_kernel = [](auto x, auto y) { return std::pow(x, y); };
+GRADTAPE_PRIMITIVE(power) = by_c_library<power_kernel>("power", 0, 0)
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(power_slope(x[0], x[1]), z_bar); },
+         [](const Operands& x, Node, Node z_bar) { return chain(power_log(x[0], x[1], 1.0), z_bar); })
+    .accurate_to(0.6, 2.2).on(positive, any_real);
+
+// z = y x^(y−1), and 0 where y = 0, by |x|^(y−1) and a sign. Below y = 1/2, y − 1 is rounded, which shows as soon as log x is
+// large; and where y − 1 has no odd numbers left, its sign would be lost.
+constexpr auto power_slope_kernel = [](auto x_, auto y_) {
+    const double x = x_, y = y_, size = std::abs(x);
+    double z = 0;
+    if (y == 0) return decltype(x_)(0);
+    if (y >= 0.5 || size == 0 || std::isinf(size))
+        z = y * std::pow(size, y - 1);
+    else if (const double power = std::pow(size, y), ratio = power / size; std::isfinite(ratio))
+        z = ratio * y;
+    else
+        z = power * (y / size);  // 1/x may be too large, and y too small
+    if (std::signbit(x)) {
+        const bool whole = y == std::trunc(y), odd = std::abs(std::fmod(y, 2)) == 1;
+        if (!whole && size > 0 && std::isfinite(size)) z = std::numeric_limits<double>::quiet_NaN();
+        if (whole && !odd) z = -z;
+    }
+    return decltype(x_)(z);
+};
+// Its slope in y is the sum that power_log's is in x: so mixed derivatives of power do not depend on their order.
+GRADTAPE_PRIMITIVE(power_slope) = by_c_library<power_slope_kernel>("power_slope", 0, 0)
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(multiply_no_nan(power_slope(x[0], x[1] - 1.0), x[1]), z_bar); },
+         [](const Operands& x, Node, Node z_bar) {
+             const Node y_less_one = x[1] - 1.0;
+             const Node by_power = multiply_no_nan(power_log(x[0], y_less_one, 1.0), x[1]);
+             return chain(by_power + power(x[0], y_less_one), z_bar);
          })
-    .on(positive, any_real);
+    .accurate_to(unbounded, unbounded).on(positive, any_real);
+
+// z = x^y logⁿ x, and 0 at x = 0 ≤ y for n > 0, which is a constant. Where x^y is subnormal, and where the terms of ∂z/∂x
+// cancel, digits are lost.
+constexpr auto power_log_kernel = [](auto x, auto y, auto n) {
+    using T = decltype(x);
+    const T whole = std::round(n), power = std::pow(x, y);
+    if (whole == 0) return power;
+    if (x == 0 && y >= 0) return T(0);
+    return T(power * (whole == 1 ? std::log(x) : T(std::pow(std::log((long double)(x)), (long double)(whole)))));
+};
+GRADTAPE_PRIMITIVE(power_log) = by_c_library<power_log_kernel>("power_log", 0, 0, 0)
+    .vjp([](const Operands& x, Node, Node z_bar) {
+             const Node y_less_one = x[1] - 1.0;
+             const Node by_power = multiply_no_nan(power_log(x[0], y_less_one, x[2]), x[1]);
+             const Node by_log = multiply_no_nan(power_log(x[0], y_less_one, maximum(x[2] - 1.0, 0.0)), x[2]);
+             return chain(by_power + by_log, z_bar);
+         },
+         [](const Operands& x, Node, Node z_bar) { return chain(power_log(x[0], x[1], x[2] + 1.0), z_bar); },
+         [](const Operands&, Node, Node) { return Node(); })
+    .accurate_to(unbounded, unbounded).on(positive, any_real, {1, 1});
 
 // z = x²
 GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>().takes(numbers)
-    .vjp([](const Operands& x, Node, Node z_bar) { return z_bar * (x[0] + x[0]); }).on(any_real);
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(x[0] + x[0], z_bar); }).on(any_real);
 
-// z = x y, and 0 where y = 0
+// What rules multiply and divide by. A zero is passed on with its sign: so a factor or divisor c > 0 that is known makes a
+// plain product or quotient of it.
+
+// z = x y, and 0 where y = 0. x is a slope and y a cotangent: of x̄, which is again a slope's cotangent, both factors are such.
 constexpr auto multiply_no_nan_kernel = [](auto x, auto y) {
-    return xsimd::select(y == decltype(y)(0), decltype(y)(0), x * y);
+#if defined(__AVX512F__)  // in two instructions
+    if constexpr (sizeof(typename decltype(x)::value_type) == 4)
+        return decltype(x)(_mm512_mask_mul_ps(y, nonzero(y), x, y));
+    else
+        return decltype(x)(_mm512_mask_mul_pd(y, nonzero(y), x, y));
+#else
+    return xsimd::select(y == decltype(y)(0), y, x * y);
+#endif
 };
 GRADTAPE_PRIMITIVE(multiply_no_nan) = binary<multiply_no_nan_kernel>("multiply_no_nan")
-    .vjp([](const Operands& x, Node, Node z_bar) { return multiply_no_nan(z_bar, x[1]); },
-         [](const Operands& x, Node, Node z_bar) { return multiply_no_nan(x[0], z_bar); })
+    .vjp([](const Operands& x, Node, Node z_bar) { return multiply_or_zero(z_bar, x[1]); },
+         [](const Operands& x, Node, Node z_bar) { return chain(x[0], z_bar); })
     .on(any_real, away_from_zero);
+
+// z = x y, and 0 where x = 0 or y = 0
+constexpr auto multiply_or_zero_kernel = [](auto x, auto y) {
+    const decltype(x) zero(0);
+    return xsimd::select(y == zero, y, xsimd::select(x == zero, x, x * y));
+};
+GRADTAPE_PRIMITIVE(multiply_or_zero) = binary<multiply_or_zero_kernel>("multiply_or_zero")
+    .vjp([](const Operands& x, Node, Node z_bar) { return multiply_or_zero(z_bar, x[1]); },
+         [](const Operands& x, Node, Node z_bar) { return multiply_or_zero(x[0], z_bar); })
+    .on(away_from_zero, away_from_zero);
+
+// z = x / y, and 0 where x = 0: x is a cotangent
+constexpr auto divide_no_nan_kernel = [](auto x, auto y) { return xsimd::select(x == decltype(x)(0), x, x / y); };
+GRADTAPE_PRIMITIVE(divide_no_nan) = binary<divide_no_nan_kernel>("divide_no_nan")
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain_over(x[1], z_bar); },
+         [](const Operands& x, Node z, Node z_bar) { return -chain_over(x[1], multiply_or_zero(z, z_bar)); })
+    .accurate_to(0.5, 1.5).on(away_from_zero, away_from_zero);
 
 // z = max(x, y). A tie halves the cotangent; against a constant it gets none (the subgradient of least norm).
 constexpr auto maximum_kernel = [](auto x, auto y) {
@@ -71,10 +146,14 @@ constexpr auto maximum_kernel = [](auto x, auto y) {
 };
 constexpr auto maximum_integer = [](auto x, auto y) { return x > y ? x : y; };
 
+/// What a selection hands to an operand that it does not take: nothing, but NaN to a NaN.
+static Node to_the_rest(Node x, Node z_bar) { return where(not_equal(x, x), multiply_no_nan(x, z_bar), 0.0); }
+
 static Node share_of_tie(const Operands& x, Node wins, Node z_bar) {
+    const Node own = x[x.index], rest = to_the_rest(own, z_bar);
     const std::size_t other = 1 - x.index;
-    if (x.is_constant(other)) return where(wins, z_bar, 0.0);
-    return where(wins, z_bar, where(equal(x[0], x[1]), 0.5 * z_bar, 0.0));
+    if (x.is_constant(other)) return where(wins, z_bar, rest);
+    return where(wins, z_bar, where(equal(own, x[other]), 0.5 * z_bar, rest));
 }
 
 constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
@@ -100,7 +179,7 @@ constexpr auto clamp_kernel = [](auto x, auto low, auto high) {
 };
 GRADTAPE_PRIMITIVE(clamp) = ternary<clamp_kernel>("clamp")
     .vjp([](const Operands& x, Node, Node z_bar) {
-             return where(logical_and(x[0] >= x[1], x[0] <= x[2]), z_bar, 0.0);
+             return where(logical_and(x[0] >= x[1], x[0] <= x[2]), z_bar, to_the_rest(x[0], z_bar));
          },
          [](const Operands& x, Node, Node z_bar) { return where(x[0] < x[1], z_bar, 0.0); },
          [](const Operands& x, Node, Node z_bar) { return where(x[0] > x[2], z_bar, 0.0); })

@@ -5,7 +5,8 @@
 
 #define GRADTAPE_CATALOGUE(X)                                                                                    \
     X(input) X(parameter) X(constant) X(guard)                                                                   \
-    X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(square) X(multiply_no_nan)                   \
+    X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
+    X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \
     X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan) X(tanh)                  \
     X(sigmoid) X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \
     X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)                             \

@@ -7,6 +7,7 @@
 #include "../kernels/elementwise.hpp"
 
 #include <algorithm>
+#include <limits>
 
 /// Opens the definition of a primitive: GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add")…;
 #define GRADTAPE_PRIMITIVE(name)        \
@@ -45,6 +46,9 @@ void run_prepared(const KernelCall& call) {
     const Prepared prepared = prepare({types, call.inputs.size()}, call.type, call.attributes);
     prepared.run(prepared.facts, inputs, call.output, {0, prepared.parts});
 }
+
+enum class SlopeToOne { yes };
+constexpr double unbounded = std::numeric_limits<double>::infinity();
 
 /// A record under construction. Each call states one fact.
 struct Define : Primitive {
@@ -113,6 +117,13 @@ struct Define : Primitive {
             d.domain[1] = x1;
             d.domain[2] = x2;
         });
+    }
+    constexpr Define accurate_to(double value, double slope) const {
+        return with([&](Define& d) { d.accuracy = {value, slope}; });
+    }
+    /// The slope is computed as a difference from 1 or of 1, and has no digits of its own where it is small.
+    constexpr Define accurate_to(double value, double slope, SlopeToOne) const {
+        return with([&](Define& d) { d.accuracy = {value, slope, true}; });
     }
     /// Also for int64, through `exact` (a kernel on scalars). Wrap-around arithmetic is done on unsigned integers.
     template <const auto& exact, class Word = std::uint64_t>
@@ -186,8 +197,17 @@ Batch negated(Batch x) {
     return x ^ Batch(typename Batch::value_type(-0.0));
 }
 
+#if defined(__AVX512F__)
+/// The lanes that are not 0, as NaN is not; xsimd leaves NaN out of x != 0.
+inline __mmask16 nonzero(__m512 x) { return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ); }
+inline __mmask8 nonzero(__m512d x) { return _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ); }
+#endif
+
 /// Where `cotangent` is 0 the product is 0, whatever the slope is there.
 inline Node chain(Node slope, Node cotangent) { return multiply_no_nan(slope, cotangent); }
+
+/// cotangent / divisor, where the slope is 1 / divisor: not formed first, since it overflows where the quotient does not.
+inline Node chain_over(Node divisor, Node cotangent) { return divide_no_nan(cotangent, divisor); }
 
 }  // namespace
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -202,8 +202,8 @@ namespace {
 constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
     const Node length = widened(x, apply_like(Op::norm, x, {{"axes", axes_of(x.attributes)}, {"keepdims", true}}));
     const Node none = gradtape::equal(length, 0.0);
-    const Node across = bar - z * again(x, bar * z, true);
-    return gradtape::where(none, 0.0, across / gradtape::where(none, 1.0, length));
+    const Node across = bar - chain(z, again(x, chain(z, bar), true));
+    return gradtape::where(none, 0.0, chain_over(gradtape::where(none, 1.0, length), across));
 };
 }
 GRADTAPE_PRIMITIVE(direction) = Define("direction", 1).with_settings({"axes", Kind::integers})
@@ -233,7 +233,7 @@ Node product_cotangent(Node x, Node z_bar) {
         const Node below = levels[level];
         const std::int64_t n = below.shape()[1], half = n / 2;
         const Node pairs = part(bar, 0, half);
-        const Node left = pairs * part(below, half, 2 * half), right = pairs * part(below, 0, half);
+        const Node left = chain(part(below, half, 2 * half), pairs), right = chain(part(below, 0, half), pairs);
         bar = n % 2 ? gradtape::concatenate({left, right, part(bar, half, half + 1)}, 1)
                     : gradtape::concatenate({left, right}, 1);
     }
@@ -253,26 +253,30 @@ GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).with_settings({"axes", Kind::intege
     .vjp(prod_rule)
     .jvp([](const Operands& x, Node z, Node x_dot) {
         const Node others = prod_rule(x, z, full_like(z, 1.0));
-        return again(x, others * x_dot, x.attributes.get<bool>("keepdims"));
+        return again(x, chain(others, x_dot), x.attributes.get<bool>("keepdims"));
     }).on(any_real);
 
-// z = max x. k equal maxima have a share of 1/k each, forward and reverse.
+// z = max x. k equal maxima have a share of 1/k each, forward and reverse; where elements are NaN, these, of NaN.
 namespace {
 
 struct Ties {
     Node mask, count;
 };
 Ties ties(const Operands& x, Node z) {
-    const Node mask = gradtape::equal(x[0], widened(x, z));
+    const Node mask = gradtape::logical_or(gradtape::equal(x[0], widened(x, z)), gradtape::not_equal(x[0], x[0]));
     return {mask, again(x, gradtape::cast(mask, x[0].dtype()), x.attributes.get<bool>("keepdims"))};
 }
+/// `bar`, and NaN where z is, unless bar is 0.
+Node undefined_with(Node z, Node bar) { return gradtape::where(gradtape::equal(z, z), bar, chain(z, bar)); }
+
 constexpr VjpRule extreme_vjp = [](const Operands& x, Node z, Node z_bar) {
     const Ties t = ties(x, z);
-    return gradtape::where(t.mask, widened(x, z_bar / t.count), 0.0);
+    return gradtape::where(t.mask, widened(x, undefined_with(z, z_bar / t.count)), 0.0);
 };
 constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
     const Ties t = ties(x, z);
-    return again(x, gradtape::where(t.mask, x_dot, 0.0), x.attributes.get<bool>("keepdims")) / t.count;
+    const Node selected = again(x, gradtape::where(t.mask, x_dot, 0.0), x.attributes.get<bool>("keepdims"));
+    return undefined_with(z, selected / t.count);
 };
 
 }  // namespace
@@ -297,9 +301,9 @@ Node softmax_like(const Operands& x) {
 GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
     .settled<prepare_logsumexp>()
-    .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar) * softmax_like(x); })
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(softmax_like(x), widened(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
-        return again(x, x_dot * softmax_like(x), x.attributes.get<bool>("keepdims"));
+        return again(x, chain(softmax_like(x), x_dot), x.attributes.get<bool>("keepdims"));
     }).on(any_real);
 
 // z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
@@ -308,14 +312,14 @@ namespace {
 // I − 1 pᵀ and its transpose are projections, for p sums to 1. Applied again they change nothing but what rounding left: where
 // one p is close to 1, a difference of two numbers almost equal becomes the sum of what the others have, with all its digits.
 Node less_mean(const Operands& x, Node p, Node v) {
-    const auto once = [&](Node at) { return at - again(x, p * at, true); };
+    const auto once = [&](Node at) { return at - again(x, chain(p, at), true); };
     return once(once(v));
 }
 Node less_share(const Operands& x, Node p, Node v) {
-    const auto once = [&](Node at) { return at - p * again(x, at, true); };
+    const auto once = [&](Node at) { return at - chain(p, again(x, at, true)); };
     return once(once(v));
 }
-constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return z * less_mean(x, z, bar); };
+constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return chain(z, less_mean(x, z, bar)); };
 
 }  // namespace
 GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).with_settings({"axes", Kind::integers})

@@ -88,7 +88,8 @@ Index number(Recorder& recorder, const Call& call, std::size_t k, const Shape& s
 
 bool holds(DType dtype, double number) {
     if (dtype == DType::boolean) return number == 0 || number == 1;
-    return is_floating(dtype) || (std::trunc(number) == number && std::abs(number) < 9.2e18);
+    if (dtype == DType::float32) return !std::isfinite(number) || std::isfinite(float(number));
+    return dtype == DType::float64 || (std::trunc(number) == number && std::abs(number) < 9.2e18);
 }
 
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes) {
