@@ -44,6 +44,11 @@ void Shape::too_many_axes() {
     throw ShapeError("more than " + std::to_string(max_rank) + " axes", {"shape", {}, {}, {}});
 }
 
+void Shape::out_of_range(std::size_t i, std::size_t rank) {
+    throw ShapeError((i < max_rank ? "no extent " + std::to_string(i) : std::string("no such extent")) + " in a shape of " +
+                         std::to_string(rank) + (rank == 1 ? " axis" : " axes"), {"shape", {}, {}, {}});
+}
+
 const char* to_string(DType dtype) noexcept {
     switch (dtype) {
         case DType::float32: return "float32";

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -103,6 +104,9 @@ Tensor Tensor::uninitialised(const Type& type) {
 }
 
 Tensor Tensor::adopt(const Type& type, std::shared_ptr<const void> owner, const void* data) {
+    check_type(type);
+    if (reinterpret_cast<std::uintptr_t>(data) % block != 0)
+        throw ValueError("memory to adopt must be aligned to 64 bytes", {"tensor", {type.shape}, {}, {}});
     return {type, std::move(owner), data};
 }
 
@@ -142,6 +146,7 @@ double Tensor::item() const {
 }
 
 Tensor Tensor::as(DType dtype) const {
+    require_elements();
     if (dtype == this->dtype()) return *this;
     Tensor result = uninitialised({dtype, shape()});
     with_type(this->dtype(), [&]<class From>(From) {
@@ -154,7 +159,12 @@ Tensor Tensor::as(DType dtype) const {
     return result;
 }
 
+void Tensor::require_elements() const {
+    if (!data_) throw TapeError("this tensor has no elements: it was moved from, or never set", {"tensor", {}, {}, {}});
+}
+
 void Tensor::require(DType dtype) const {
+    require_elements();
     if (dtype != this->dtype())
         throw DTypeError(std::string("elements are ") + to_string(this->dtype()) + ", asked for as " + to_string(dtype),
                          {"tensor", {shape()}, {}, {}});
@@ -168,6 +178,8 @@ void Tensor::require_unique() const {
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
+    if (!a.raw() || !b.raw())
+        throw TapeError("a tensor has no elements: it was moved from, or never set", {"same_bits", {}, {}, {}});
     return a.type() == b.type() && (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
 }
 

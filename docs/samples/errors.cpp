@@ -49,7 +49,7 @@ void types_and_values(gt::Tape& tape, gt::Node x) {
     show([&] { where(x, x, 0.0); });
     show([&] { clamp(x, 1, 0); });
     show([&] { grad(sum(x), counts); });
-    show([&] { gt::Tensor{1, 2}.data<float>(); });
+    show([&] { const gt::Tensor pair{1, 2}; pair.data<float>(); });
     gt::Tape other;
     show([&] { x + other.constant(gt::Tensor{1, 2}); });
     tape.clear();

@@ -100,7 +100,7 @@ void check_distributions(const Call& call, Node targets) {
     });
 }
 
-}  // namespace
+namespace parts {
 
 Node log_loss(Node logits, Node labels, Labels convention, Where where) {
     const Call at{"log_loss", where};
@@ -112,7 +112,7 @@ Node log_loss(Node logits, Node labels, Labels convention, Where where) {
 
 Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convention, Where where) {
     if (const Node logits = producer_operand(probabilities, "sigmoid"))
-        return log_loss(logits, labels, convention, where);
+        return parts::log_loss(logits, labels, convention, where);
     const Call at{"log_loss_from_probabilities", where};
     at.check_binary_labels(labels, convention);
     const Node y = at.match(probabilities, labels);
@@ -157,6 +157,27 @@ Node mean_squared_error(Node predictions, Node targets, Where where) {
     const Call at{"mean_squared_error", where};
     const Node t = at.match(predictions, targets);
     return mean(at(square(at(subtract(at(predictions), at(t))))));
+}
+
+}  // namespace parts
+}  // namespace
+
+// A loss is made of several operations; where one of them is refused, none is recorded.
+
+Node log_loss(Node logits, Node labels, Labels convention, Where where) {
+    return all_or_nothing(logits, [&] { return parts::log_loss(logits, labels, convention, where); });
+}
+
+Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convention, Where where) {
+    return all_or_nothing(probabilities, [&] { return parts::log_loss_from_probabilities(probabilities, labels, convention, where); });
+}
+
+Node cross_entropy(Node logits, Node targets, Where where) {
+    return all_or_nothing(logits, [&] { return parts::cross_entropy(logits, targets, where); });
+}
+
+Node mean_squared_error(Node predictions, Node targets, Where where) {
+    return all_or_nothing(predictions, [&] { return parts::mean_squared_error(predictions, targets, where); });
 }
 
 }  // namespace gradtape::nn

@@ -98,7 +98,7 @@ std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Param
     std::vector<Tensor> result;
     result.reserve(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i)
-        result.push_back(nodes[i] ? nodes[i].value()
+        result.push_back(nodes[i] ? Tensor(nodes[i].value())
                                   : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
     return result;
 }

@@ -48,15 +48,15 @@ struct Execution;
 /// A compiled recording: immutable, cheap to copy, shared by threads. Each thread replays it through its own Replay.
 class Compiled {
 public:
-    std::size_t input_count() const noexcept;
-    std::size_t parameter_count() const noexcept;
-    std::size_t output_count() const noexcept;
+    std::size_t input_count() const;
+    std::size_t parameter_count() const;
+    std::size_t output_count() const;
     /// The number of a leaf of the compiled recording; none where it is no parameter leaf of it.
-    std::optional<std::size_t> parameter_number(Node leaf) const noexcept;
+    std::optional<std::size_t> parameter_number(Node leaf) const;
     /// Bytes of the arena that a Replay takes for values between inputs and outputs.
-    std::size_t arena_bytes() const noexcept;
+    std::size_t arena_bytes() const;
     /// All memory that a Replay needs: arena, inputs, parameters, outputs, constants. Known before anything runs.
-    std::size_t peak_bytes() const noexcept;
+    std::size_t peak_bytes() const;
     /// Instructions before and after each pass, fused groups, memory planned and unplanned, captured constants.
     std::string explain() const;
 
@@ -64,6 +64,7 @@ public:
     explicit Compiled(std::shared_ptr<const detail::Plan> plan) : plan_(std::move(plan)) {}
 
 private:
+    const detail::Plan& plan() const;
     std::shared_ptr<const detail::Plan> plan_;
 };
 
@@ -80,7 +81,9 @@ Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::ini
 /// A new Replay starts with the values that the program carries, if any.
 Compiled compile(const Program& program, const CompileOptions& options = {});
 
-/// One thread's execution of a compiled program: its arena, its parameters, its results.
+/// One thread's execution of a compiled program: its arena, its parameters, its results. A kernel of the user's may throw:
+/// the exception leaves `run`, the parameters are as they were. TapeError where a replay that is running is used: by a
+/// kernel of its own, or by another thread (which is not sure to be noticed). Error where a thread cannot be started.
 class Replay {
 public:
     explicit Replay(const Compiled& compiled);
@@ -99,19 +102,25 @@ public:
     /// update writes.
     void release();
     /// Result i of the last run. Tensors taken out stay as they are: a later run leaves them their memory.
-    /// ValueError before the first run, and after a failed guard.
-    Tensor output(std::size_t i) const;
+    /// ValueError before the first run, and after one that failed.
+    const Tensor output(std::size_t i) const;
     /// The present value of parameter i.
-    Tensor parameter(std::size_t i) const;
+    const Tensor parameter(std::size_t i) const;
 
 private:
-    std::unique_ptr<detail::Execution> execution_;
+    struct Retire {
+        void operator()(detail::Execution* execution) const noexcept;
+    };
+    detail::Execution& execution() const;
+    std::unique_ptr<detail::Execution, Retire> execution_;
 };
 
 /// A function from tensors to tensors that is recorded at its first call for each combination of input types, and
 /// replayed from the third one on. What it reads by Node::item() is guarded: another value there, and it is recorded again.
 /// The second call compares: where it records another constant or another instruction, or where the numbers that it reads
-/// never come again, every call is recorded, and `warnings` says which line is why. ValueError where it records a parameter: its value would never change again, so give it as one of the inputs.
+/// never come again, every call is recorded, and `warnings` says which line is why. ValueError where it records a
+/// parameter: its value would never change again, so give it as one of the inputs. TapeError where it is called while it
+/// is at work, by its function or a kernel of the user's.
 class CompiledFunction {
 public:
     using Function = std::function<std::vector<Node>(std::span<const Node>)>;
@@ -126,13 +135,14 @@ public:
     /// What is compiled, how often it was recorded for that, and why; and the warnings.
     std::string explain() const;
     /// How often it was compiled.
-    std::size_t recordings() const noexcept;
+    std::size_t recordings() const;
     /// Why it is recorded at every call, if it is.
-    const std::vector<std::string>& warnings() const noexcept;
+    const std::vector<std::string>& warnings() const;
 
 private:
     struct State;
-    std::unique_ptr<State> state_;
+    State& state() const;
+    std::shared_ptr<State> state_;  // shared with a call that is at work
 };
 
 inline CompiledFunction compile(CompiledFunction::Function function, const CompileOptions& options = {}) {

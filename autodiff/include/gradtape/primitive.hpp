@@ -236,6 +236,7 @@ struct Primitive {
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
     bool leaf = false;
+    bool never_throws = false;            ///< the kernel: so a replay may write updates before it has run
     bool effect = false;                  ///< does more than give its result: never removed, merged or folded
     Setting settings[Attributes::max] = {};  ///< the attributes, in their order; those without a name are none
     bool settings_optional = false;       ///< an instruction has all of them or none

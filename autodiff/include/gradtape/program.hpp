@@ -24,10 +24,11 @@ public:
     Program(Program&&) noexcept;
     Program& operator=(Program) noexcept;
 
-    std::size_t size() const noexcept;
+    std::size_t size() const;
 
     struct Body;  ///< instructions; known to the library only
-    const Body& body() const noexcept { return *body_; }
+    /// TapeError where the program was moved from.
+    const Body& body() const;
     explicit Program(std::unique_ptr<Body> body) noexcept;
 
 private:

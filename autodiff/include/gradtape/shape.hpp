@@ -59,9 +59,16 @@ public:
     constexpr std::size_t rank() const noexcept { return rank_; }
     constexpr std::size_t size() const noexcept { return rank_; }
     constexpr bool empty() const noexcept { return rank_ == 0; }
-    constexpr std::int64_t operator[](std::size_t i) const noexcept { return extents_[i]; }
-    constexpr std::int64_t& operator[](std::size_t i) noexcept { return extents_[i]; }
-    constexpr std::int64_t back() const noexcept { return extents_[rank_ - 1]; }
+    /// ShapeError where there is no such extent.
+    constexpr std::int64_t operator[](std::size_t i) const {
+        if (i >= rank_) [[unlikely]] out_of_range(i, rank_);
+        return extents_[i];
+    }
+    constexpr std::int64_t& operator[](std::size_t i) {
+        if (i >= rank_) [[unlikely]] out_of_range(i, rank_);
+        return extents_[i];
+    }
+    constexpr std::int64_t back() const { return (*this)[std::size_t(rank_) - 1]; }
     constexpr const std::int64_t* begin() const noexcept { return extents_; }
     constexpr const std::int64_t* end() const noexcept { return extents_ + rank_; }
 
@@ -77,7 +84,10 @@ public:
         if (rank_ == max_rank) too_many_axes();
         extents_[rank_++] = extent;
     }
-    constexpr void pop_back() noexcept { --rank_; }
+    constexpr void pop_back() {
+        if (rank_ == 0) [[unlikely]] out_of_range(0, rank_);
+        --rank_;
+    }
 
     friend constexpr bool operator==(const Shape& a, const Shape& b) noexcept {
         if (a.rank_ != b.rank_) return false;
@@ -88,6 +98,7 @@ public:
 
 private:
     [[noreturn]] static void too_many_axes();
+    [[noreturn]] static void out_of_range(std::size_t i, std::size_t rank);
 
     std::int64_t extents_[max_rank] = {};
     std::uint8_t rank_ = 0;

@@ -24,7 +24,7 @@ public:
     Type type() const;
     /// The value, computed already. Shares the tape's memory without a copy, and stays valid when the tape is gone.
     /// TapeError on an abstract tape, and while the tape guards reads, except for a constant.
-    Tensor value(Where where = Where::here()) const;
+    const Tensor value(Where where = Where::here()) const;
     /// The value of a node with one element, as double. ShapeError otherwise.
     double item(Where where = Where::here()) const;
 
@@ -111,7 +111,7 @@ auto all_or_nothing(Node x, Record&& record) {
 Node sibling_parameter(Node x, const Tensor& value, Where where = Where::here());
 /// The value of `x` while its tape guards reads too: to be printed or checked. What is recorded must not depend on it, for
 /// a replay would not see it. TapeError on an abstract tape.
-Tensor peek(Node x, Where where = Where::here());
+const Tensor peek(Node x, Where where = Where::here());
 /// Records a constant on the tape that `x` is on.
 Node sibling_constant(Node x, const Tensor& value, Where where = Where::here());
 /// A constant of x's shape and dtype with every element `value`, on x's tape.

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace gradtape {
 
@@ -44,6 +45,17 @@ public:
     /// An xtensor container, adaptor or expression (needs <gradtape/xtensor.hpp>).
     template <ConvertibleToTensor Source>
     Tensor(const Source& source) : Tensor(TensorSource<Source>::convert(source)) {}
+    Tensor(const Tensor&) = default;
+    Tensor& operator=(const Tensor&) = default;
+    /// A tensor that was moved from has no elements any more: TapeError where they are asked for.
+    Tensor(Tensor&& other) noexcept
+        : type_(other.type_), owner_(std::move(other.owner_)), data_(std::exchange(other.data_, nullptr)) {}
+    Tensor& operator=(Tensor&& other) noexcept {
+        type_ = other.type_;
+        owner_ = std::move(other.owner_);
+        data_ = std::exchange(other.data_, nullptr);
+        return *this;
+    }
 
     /// `elements` in row-major order.
     template <class T>
@@ -62,13 +74,20 @@ public:
     std::int64_t elements() const noexcept { return type_.shape.elements(); }
     std::size_t bytes() const noexcept { return std::size_t(elements()) * size_of(dtype()); }
 
+    /// Null where the tensor was moved from.
     const void* raw() const noexcept { return data_; }
     /// The elements in row-major order; DTypeError where T is not the tensor's type.
     template <class T>
-    std::span<const T> data() const;
+    std::span<const T> data() const&;
+    template <class T>
+    std::span<const T> data() const&& { return static_cast<const Tensor&>(*this).data<T>(); }  // of a node's value, say
+    template <class T>
+    std::span<const T> data() && = delete;  // this tensor is a temporary, and takes its elements with it: give it a name
     /// The elements for writing; ValueError where another tensor shares the storage.
     template <class T>
-    std::span<T> mutable_data();
+    std::span<T> mutable_data() &;
+    template <class T>
+    std::span<T> mutable_data() && = delete;  // this tensor is a temporary, and takes its elements with it: give it a name
     /// True where the storage is this tensor's alone: not shared with another tensor or a tape, nor adopted.
     bool unique() const noexcept { return owner_.use_count() == 1 && owner_.get() == data_; }
     const std::shared_ptr<const void>& owner() const noexcept { return owner_; }
@@ -81,6 +100,7 @@ public:
 private:
     Tensor(const Type& type, std::shared_ptr<const void> owner, const void* data);
     void require(DType dtype) const;
+    void require_elements() const;
     void require_unique() const;
 
     Type type_;
@@ -95,13 +115,13 @@ bool same_bits(const Tensor& a, const Tensor& b);
 std::string to_string(const Tensor& tensor);
 
 template <class T>
-std::span<const T> Tensor::data() const {
+std::span<const T> Tensor::data() const& {
     require(dtype_of<T>);
     return {static_cast<const T*>(data_), std::size_t(elements())};
 }
 
 template <class T>
-std::span<T> Tensor::mutable_data() {
+std::span<T> Tensor::mutable_data() & {
     require(dtype_of<T>);
     require_unique();
     return {static_cast<T*>(const_cast<void*>(data_)), std::size_t(elements())};

@@ -28,6 +28,8 @@ Attributes::Attributes(std::initializer_list<Attribute> attributes)
 Attributes::Attributes(std::span<const Attribute> attributes) {
     if (attributes.size() == 0) return;
     if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
+    for (const Attribute& attribute : attributes)
+        if (!attribute.name) throw ValueError("an attribute has no name", {});
 #if __cpp_lib_shared_ptr_arrays >= 201707L
     const auto list = std::make_shared<Attribute[]>(attributes.size());
 #else  // libc++ 14

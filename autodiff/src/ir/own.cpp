@@ -71,8 +71,6 @@ void check_record(const Primitive& primitive, Where where) {
 
 void check_settings(const Primitive& primitive, const Attributes& attributes, Where where) {
     const std::span<const Attribute> given = attributes.list();
-    for (const Attribute& attribute : given)
-        if (!attribute.name) refuse(primitive, "an attribute has no name", where);
     if (!primitive.settings[0].name || (given.empty() && primitive.settings_optional)) return;
     std::size_t count = 0;
     for (; count < Attributes::max && primitive.settings[count].name; ++count) {

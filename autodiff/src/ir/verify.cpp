@@ -17,9 +17,10 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
     const Instruction& instruction = instructions[index];
     if (!instruction.primitive) broken(instruction, index, "has no primitive");
     const Primitive& primitive = *instruction.primitive;
-    if (primitive.arity != Primitive::variadic && instruction.operands.size() != std::size_t(primitive.arity))
+    const bool variadic = primitive.arity == Primitive::variadic;
+    if (variadic ? instruction.operands.size() == 0 : instruction.operands.size() != std::size_t(primitive.arity))
         broken(instruction, index, "has " + std::to_string(instruction.operands.size()) + " operands; needs " +
-                                       std::to_string(primitive.arity));
+                                       (variadic ? "at least 1" : std::to_string(primitive.arity)));
     std::vector<const Type*> types;
     for (Index operand : instruction.operands) {
         if (operand >= index)
@@ -27,6 +28,7 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
         types.push_back(&instructions[operand].type);
     }
     if (primitive.leaf) return check_exists(instruction.type.shape, primitive.name, instruction.where);
+    check_record(primitive, instruction.where);
     const Type* deciding = primitive.elementwise ? types[primitive.loop_operand] : nullptr;
     for (std::size_t k = 0; deciding && k < types.size(); ++k)
         if (!(types[k]->shape == deciding->shape) || (k > primitive.loop_operand && types[k]->dtype != deciding->dtype))

@@ -62,6 +62,7 @@ struct Define : Primitive {
     constexpr Define(const char* its_name, int its_arity) {
         name = its_name;
         arity = its_arity;
+        never_throws = true;
     }
     constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
     constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }

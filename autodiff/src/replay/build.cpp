@@ -1,5 +1,6 @@
 // From units to a plan: every value gets a buffer, every operation its operands' addresses.
 #include "groups.hpp"
+#include "team.hpp"
 
 namespace gradtape::detail {
 namespace {
@@ -42,7 +43,7 @@ private:
             types.push_back(&at(operand).type);
         }
         if (instruction.primitive->prepare)
-            call.prepared = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
+            call.prepared = settled(instruction, types);
         if (call.prepared.second >= 0 && members.size() > 1) {
             call.result = values_.store(members[0], u, false);
             call.operands.push_back(values_.store(members[1], u, false));
@@ -57,6 +58,17 @@ private:
         plan_.call_operands += call.operands.size();
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));
+    }
+
+    static Prepared settled(const Instruction& instruction, std::span<const Type* const> types) {
+        const Prepared its = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
+        const int facts = int(std::size(its.facts));
+        const bool sound = its.parts >= 1 && its.parts <= std::int64_t(Team::most_parts) && its.ways >= 1 &&
+                           its.finish < facts && its.second < facts;
+        if (!sound)
+            throw ValueError("what the primitive has settled contradicts itself: parts and ways are at least 1, finish and "
+                             "second are numbers of facts", {instruction.primitive->name, {instruction.type.shape}, {}, instruction.where});
+        return its;
     }
 
     /// A product's bias, and relu: the members after the first.

@@ -82,52 +82,74 @@ Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::ini
     return compile(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size()), options);
 }
 
-std::size_t Compiled::input_count() const noexcept { return plan_->input_types.size(); }
-std::size_t Compiled::parameter_count() const noexcept { return plan_->parameter_types.size(); }
-std::size_t Compiled::output_count() const noexcept { return plan_->outputs.size(); }
-std::size_t Compiled::arena_bytes() const noexcept { return plan_->arena_bytes; }
-std::optional<std::size_t> Compiled::parameter_number(Node leaf) const noexcept {
-    const auto& leaves = plan_->parameter_leaves;
+const Plan& Compiled::plan() const {
+    if (!plan_) throw TapeError("this compiled program was moved from", {"compile", {}, {}, {}});
+    return *plan_;
+}
+
+std::size_t Compiled::input_count() const { return plan().input_types.size(); }
+std::size_t Compiled::parameter_count() const { return plan().parameter_types.size(); }
+std::size_t Compiled::output_count() const { return plan().outputs.size(); }
+std::size_t Compiled::arena_bytes() const { return plan().arena_bytes; }
+std::optional<std::size_t> Compiled::parameter_number(Node leaf) const {
+    const auto& leaves = plan().parameter_leaves;
     const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
     if (!leaf || Recorder::recording(leaf) != plan_->recording) return std::nullopt;
     if (found == leaves.end() || *found != leaf.index()) return std::nullopt;
     return std::size_t(found - leaves.begin());
 }
-std::size_t Compiled::peak_bytes() const noexcept {
-    std::size_t bytes = plan_->arena_bytes;
+std::size_t Compiled::peak_bytes() const {
+    std::size_t bytes = plan().arena_bytes;
     for (const Buffer& buffer : plan_->buffers)
         if (buffer.home != Home::arena) bytes += buffer.bytes;
     return bytes;
 }
-std::string Compiled::explain() const { return plan_->report; }
+std::string Compiled::explain() const { return plan().report; }
 
-Replay::Replay(const Compiled& compiled)
-    : execution_(std::make_unique<Execution>(compiled.shared_plan())) {}
+namespace {
+
+std::shared_ptr<const Plan> plan_of(const Compiled& compiled) {
+    if (!compiled.shared_plan()) throw TapeError("this compiled program was moved from", {"replay", {}, {}, {}});
+    return compiled.shared_plan();
+}
+
+}  // namespace
+
+Replay::Replay(const Compiled& compiled) : execution_(new Execution(plan_of(compiled))) {}
 Replay::~Replay() = default;
 Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;
+void Replay::Retire::operator()(Execution* execution) const noexcept { execution->retire(); }
 
-void Replay::set_input(std::size_t i, const Tensor& value) { execution_->set_input(i, value); }
-void Replay::set_parameter(std::size_t i, const Tensor& value) { execution_->set_parameter(i, value); }
-void Replay::run() { execution_->run(); }
-void Replay::release() { execution_->release(); }
-
-Tensor Replay::output(std::size_t i) const {
-    if (i >= execution_->outputs.size())
-        throw ValueError("no output " + std::to_string(i) + "; there are " + std::to_string(execution_->outputs.size()), {"replay", {}, {}, {}});
-    if (!execution_->complete)
-        throw ValueError("output " + std::to_string(i) + " has no value: no run was completed since the replay was made, "
-                         "or since a guard failed", {"replay", {execution_->outputs[i].shape()}, {}, {}});
-    return execution_->outputs[i];
+Execution& Replay::execution() const {
+    if (!execution_) throw TapeError("this replay was moved from", {"replay", {}, {}, {}});
+    execution_->check_idle();
+    return *execution_;
 }
 
-Tensor Replay::parameter(std::size_t i) const {
-    if (i >= execution_->parameters.size())
-        throw ValueError("no parameter " + std::to_string(i) + "; there are " + std::to_string(execution_->parameters.size()),
+void Replay::set_input(std::size_t i, const Tensor& value) { execution().set_input(i, value); }
+void Replay::set_parameter(std::size_t i, const Tensor& value) { execution().set_parameter(i, value); }
+void Replay::run() { execution().run(); }
+void Replay::release() { execution().release(); }
+
+const Tensor Replay::output(std::size_t i) const {
+    const Execution& its = execution();
+    if (i >= its.outputs.size())
+        throw ValueError("no output " + std::to_string(i) + "; there are " + std::to_string(its.outputs.size()), {"replay", {}, {}, {}});
+    if (!its.complete)
+        throw ValueError("output " + std::to_string(i) + " has no value: no run was completed since the replay was made, "
+                         "or since one failed", {"replay", {its.outputs[i].shape()}, {}, {}});
+    return its.outputs[i];
+}
+
+const Tensor Replay::parameter(std::size_t i) const {
+    const Execution& its = execution();
+    if (i >= its.parameters.size())
+        throw ValueError("no parameter " + std::to_string(i) + "; there are " + std::to_string(its.parameters.size()),
                          {"replay", {}, {}, {}});
-    if (!execution_->parameters[i].owner())
+    if (!its.parameters[i].owner())
         throw ValueError("parameter " + std::to_string(i) + " is not set", {"replay", {}, {}, {}});
-    return execution_->parameters[i];
+    return its.parameters[i];
 }
 
 }  // namespace gradtape

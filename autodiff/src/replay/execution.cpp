@@ -46,6 +46,12 @@ bool fits(const std::vector<Tensor>& tensors, std::size_t i, const Tensor& value
     throw ShapeError(problem, facts);
 }
 
+void check_elements(const char* what, std::size_t i, const Tensor& value) {
+    if (!value.raw()) [[unlikely]]
+        throw TapeError(std::string("the tensor for ") + what + " " + std::to_string(i) + " has no elements: it was moved from",
+                        {"replay", {}, {}, {}});
+}
+
 /// Repeats each of `source` `period` times, or all of it again and again; elements begin … begin + count of that.
 template <class Word>
 void spread_column(const void* source, std::size_t period, std::size_t begin, std::size_t count, void* out) {
@@ -195,12 +201,14 @@ void Execution::settle(const Group& group) {
 
 void Execution::set_input(std::size_t i, const Tensor& value) {
     if (!fits(inputs, i, value)) refuse("input", inputs, i, value.type());
+    check_elements("input", i, value);
     inputs[i] = value;
     point(plan->input_buffers[i], value.raw());
 }
 
 void Execution::set_parameter(std::size_t i, const Tensor& value) {
     if (!fits(parameters, i, value)) refuse("parameter", parameters, i, value.type());
+    check_elements("parameter", i, value);
     parameters[i] = value;
     point(plan->parameter_buffers[i], value.raw());
 }
@@ -351,7 +359,35 @@ void Execution::spoil_dead(std::size_t step, std::size_t& next) {
         spoil(plan->dead_after[next].first);
 }
 
+/// While it lives, the execution runs.
+class Execution::Running {
+public:
+    explicit Running(Execution& execution) noexcept : execution_(execution) { execution_.running_ = true; }
+    ~Running() {
+        execution_.running_ = false;
+        if (execution_.retired_) [[unlikely]] delete &execution_;
+    }
+    Running(const Running&) = delete;
+
+private:
+    Execution& execution_;
+};
+
+void Execution::refuse_running() {
+    throw TapeError("this replay is running: a kernel of its own, or another thread, cannot use it", {"replay", {}, {}, {}});
+}
+
+void Execution::retire() noexcept {
+    retired_ = running_;
+    if (!running_) delete this;
+}
+
 void Execution::run() {
+    const Running running(*this);
+    run_steps();
+}
+
+void Execution::run_steps() {
     if (released_) check_bound();
     released_ = false;
     own_results();

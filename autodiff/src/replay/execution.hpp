@@ -13,12 +13,22 @@ struct Execution {
     void set_parameter(std::size_t i, const Tensor& value);
     void run();
     void release();
+    /// TapeError while it runs: a kernel of the user's may do anything.
+    void check_idle() const {
+        if (running_) [[unlikely]] refuse_running();
+    }
+    /// Deletes it, or has the present run do so.
+    void retire() noexcept;
 
     std::shared_ptr<const Plan> plan;
     std::vector<Tensor> inputs, parameters, outputs;
     bool complete = false;  ///< the outputs are those of a whole run
 
 private:
+    class Running;
+    [[noreturn]] static void refuse_running();
+    void run_steps();
+
     /// Where a block of a group lies, and in which slots it is computed.
     struct Block {
         std::size_t begin, count;
@@ -50,6 +60,7 @@ private:
 
     std::shared_ptr<std::byte> arena_;
     bool released_ = false;                // whether there may be unset inputs or parameters
+    bool running_ = false, retired_ = false;
     std::vector<char*> at_;                // by buffer
     std::vector<Settled> settled_;
     std::vector<std::vector<Link>> links_;  // by member of the team: the plan's, with addresses

@@ -41,6 +41,7 @@ struct CompiledFunction::State {
     std::size_t recordings = 0;
     std::vector<std::string> reasons;  // of the last recordings
     static constexpr std::size_t most_reasons = 32;
+    bool at_work = false;
 
     Watch watch{};
 
@@ -133,22 +134,36 @@ CompiledFunction::~CompiledFunction() = default;
 CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
 CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;
 
-std::vector<Tensor> CompiledFunction::operator()(std::span<const Tensor> inputs) { return state_->call(inputs); }
-std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> inputs) {
-    return state_->call(std::span(inputs.begin(), inputs.size()));
+CompiledFunction::State& CompiledFunction::state() const {
+    if (!state_) throw TapeError("this compiled function was moved from", {"compile", {}, {}, {}});
+    return *state_;
 }
 
-std::size_t CompiledFunction::recordings() const noexcept { return state_->recordings; }
-const std::vector<std::string>& CompiledFunction::warnings() const noexcept { return state_->watch.warnings(); }
+std::vector<Tensor> CompiledFunction::operator()(std::span<const Tensor> inputs) {
+    if (state().at_work)
+        throw TapeError("this compiled function is at work: its own function, or a kernel, cannot call it", {"compile", {}, {}, {}});
+    struct AtWork {
+        std::shared_ptr<State> state;
+        explicit AtWork(std::shared_ptr<State> its) : state(std::move(its)) { state->at_work = true; }
+        ~AtWork() { state->at_work = false; }
+    } const at_work(state_);
+    return at_work.state->call(inputs);
+}
+std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> inputs) {
+    return (*this)(std::span(inputs.begin(), inputs.size()));
+}
+
+std::size_t CompiledFunction::recordings() const { return state().recordings; }
+const std::vector<std::string>& CompiledFunction::warnings() const { return state().watch.warnings(); }
 
 std::string CompiledFunction::explain() const {
-    const std::vector<std::string>& reasons = state_->reasons;
-    const std::size_t earlier = state_->recordings - reasons.size();
+    const std::vector<std::string>& reasons = state().reasons;
+    const std::size_t earlier = state().recordings - reasons.size();
     std::string text = earlier ? std::to_string(earlier) + " earlier recordings\n" : "";
     for (std::size_t k = 0; k < reasons.size(); ++k)
         text.append("recording ").append(std::to_string(earlier + k + 1)).append(": ").append(reasons[k]).append("\n");
-    for (const std::string& warning : state_->watch.warnings()) (text += warning) += "\n";
-    for (const Entry& recording : state_->recent) {
+    for (const std::string& warning : state().watch.warnings()) (text += warning) += "\n";
+    for (const Entry& recording : state().recent) {
         text += "\ncompiled for";
         for (const Type& type : recording.types) (text += " ") += to_string(type);
         (text += ":\n") += recording.compiled.explain();

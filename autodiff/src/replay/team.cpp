@@ -1,7 +1,11 @@
 // Taking parts by one atomic addition; waiting, first awake, then asleep.
 #include "team.hpp"
 
+#include <gradtape/error.hpp>
+
 #include <chrono>
+#include <system_error>
+#include <utility>
 
 namespace gradtape::detail {
 namespace {
@@ -35,10 +39,18 @@ bool spin(Done done) {
 }  // namespace
 
 Team::Team(std::size_t size) {
-    for (std::size_t member = 1; member < size; ++member) helpers_.emplace_back([this, member] { help(member); });
+    helpers_.reserve(size - 1);
+    try {
+        for (std::size_t member = 1; member < size; ++member) helpers_.emplace_back([this, member] { help(member); });
+    } catch (const std::system_error& error) {
+        const std::size_t started = helpers_.size() + 1;
+        stop();
+        throw Error("thread " + std::to_string(started + 1) + " of " + std::to_string(size) + " cannot be started (" +
+                        error.what() + "); compile for at most " + std::to_string(started), {"replay", {}, {}, {}});
+    }
 }
 
-Team::~Team() {
+void Team::stop() noexcept {
     stopping_.store(true, std::memory_order_relaxed);
     ticket_.fetch_add(std::uint64_t(1) << (2 * part_bits), std::memory_order_release);
     ticket_.notify_all();
@@ -56,6 +68,12 @@ void Team::share(std::size_t parts, Function function, const void* its) {
     take_parts(0);
     const auto done = [this] { return left_.load(std::memory_order_acquire) == 0; };
     while (!spin(done)) std::this_thread::yield();
+    if (failed_.load(std::memory_order_relaxed)) [[unlikely]] throw_failure();
+}
+
+void Team::throw_failure() {
+    failed_.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 /// Does parts until none is left; the number of the piece of work that there was then.
@@ -63,7 +81,11 @@ std::uint64_t Team::take_parts(std::size_t member) {
     for (;;) {
         const std::uint64_t ticket = ticket_.fetch_add(1, std::memory_order_acq_rel);
         if (taken_of(ticket) >= parts_of(ticket)) return job_of(ticket);
-        function_(its_, member, std::size_t(taken_of(ticket)));
+        try {
+            function_(its_, member, std::size_t(taken_of(ticket)));
+        } catch (...) {
+            if (!failed_.exchange(true)) failure_ = std::current_exception();
+        }
         left_.fetch_sub(1, std::memory_order_acq_rel);
     }
 }

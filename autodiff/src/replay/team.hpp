@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -13,13 +14,14 @@ namespace gradtape::detail {
 /// late costs nothing but its help; which member does a part must not matter to the result.
 class Team {
 public:
+    /// Error where a helper cannot be started.
     explicit Team(std::size_t size);
-    ~Team();
+    ~Team() { stop(); }
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
 
-    /// Calls work(member, part) once for each part, and returns when all have been done. 1 ≤ parts ≤ most_parts;
-    /// `work` must not throw.
+    /// Calls work(member, part) once for each part, and returns when all have been done. 1 ≤ parts ≤ most_parts. The first
+    /// exception that leaves `work`, on any thread, is thrown when all have been done.
     template <class Work>
     void share(std::size_t parts, const Work& work) {
         share(parts, [](const void* its, std::size_t member, std::size_t part) {
@@ -33,6 +35,8 @@ private:
     using Function = void (*)(const void* its, std::size_t member, std::size_t part);
 
     void share(std::size_t parts, Function function, const void* its);
+    void stop() noexcept;
+    [[noreturn]] void throw_failure();
     std::uint64_t take_parts(std::size_t member);
     void help(std::size_t member);
     std::uint64_t next_job(std::uint64_t seen) const;
@@ -42,6 +46,8 @@ private:
     std::atomic<std::uint64_t> ticket_{0};
     std::atomic<std::size_t> left_{0};  // parts that are not done
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> failed_{false};
+    std::exception_ptr failure_;  // of the present piece of work
     Function function_ = nullptr;
     const void* its_ = nullptr;
     std::vector<std::thread> helpers_;

@@ -2,6 +2,7 @@
 #include "values.hpp"
 
 #include "../passes/rewrite.hpp"
+#include "../support/extents.hpp"
 
 #include <algorithm>
 
@@ -28,7 +29,19 @@ ValuePlan::ValuePlan(const Program::Body& body, const CompileOptions& options, c
     choose_updates();
 }
 
+void ValuePlan::check_bytes(std::size_t bytes) const {
+    if (bytes > most_bytes)
+        throw ShapeError("the values of this program need more than 2^62 bytes", {"compile", {}, {}, {}});
+}
+
+BufferId ValuePlan::room(std::size_t bytes) {
+    const std::size_t offset = layout_.take(bytes);
+    check_bytes(layout_.size());
+    return add_buffer(Home::arena, offset, bytes);
+}
+
 BufferId ValuePlan::add_buffer(Home home, std::size_t place, std::size_t bytes) {
+    if (home != Home::arena) check_bytes(outside_ += bytes);
     plan_.buffers.push_back({home, place, bytes});
     return BufferId(plan_.buffers.size() - 1);
 }
@@ -125,17 +138,19 @@ void ValuePlan::choose_outputs() {
 }
 
 void ValuePlan::choose_updates() {
-    std::uint32_t last_guard = 0;
-    bool guarded = false;
+    // A run that a guard or a kernel of somebody's stops leaves the parameters as they were.
+    std::uint32_t last_stop = 0;
+    bool may_stop = false;
     for (std::uint32_t u = 0; u < schedule_.units.size(); ++u)
-        if (schedule_.units[u].kind == Unit::Kind::guard) last_guard = u, guarded = true;
+        for (Index i : schedule_.units[u].members)
+            if (schedule_.units[u].kind == Unit::Kind::guard || !at(i).primitive->never_throws) last_stop = u, may_stop = true;
     for (const auto& update : body_.updates)
         if (is_leaf(root(update.value))) last_use_[root(update.value)] = never;
     for (const auto& update : body_.updates) {
         const Index p = update.parameter, v = root(update.value);
         plan_.updated[parameter_of_[p]] = 1;
         if (v == p) continue;
-        if (in_place_update(p, v) && !(guarded && schedule_.unit_of[v] < last_guard)) {
+        if (in_place_update(p, v) && !(may_stop && schedule_.unit_of[v] <= last_stop)) {
             buffer_[v] = buffer_[p];
             stored_[v] = 1;
         } else {
@@ -176,7 +191,7 @@ bool ValuePlan::read_before(Index r, std::uint32_t u, Index v) const {
 
 BufferId ValuePlan::store(Index i, std::uint32_t u, bool in_place) {
     if (buffer_[i] != no_buffer) return buffer_[i];
-    plan_.unplanned_bytes += bytes_of(i);
+    plan_.unplanned_bytes = saturated_sum(plan_.unplanned_bytes, bytes_of(i));
     if (!(in_place && options_.reuse && take_over(u, i))) buffer_[i] = room(bytes_of(i));
     return buffer_[i];
 }

@@ -30,7 +30,7 @@ public:
     void must_store(Index i) { stored_[i] = 1; }
 
     /// Room in the arena: until the end of the plan, or of the unit.
-    BufferId room(std::size_t bytes) { return add_buffer(Home::arena, layout_.take(bytes), bytes); }
+    BufferId room(std::size_t bytes);
     BufferId room_for_unit(std::size_t bytes);
     /// A part of such a room.
     BufferId part_of(BufferId room, std::size_t offset, std::size_t bytes);
@@ -47,6 +47,9 @@ private:
 
     bool is_leaf(Index r) const { return at(r).primitive->leaf; }
     std::size_t bytes_of(Index r) const { return padded_bytes(at(r).type); }
+    /// ShapeError where there are too many: no sum of them wraps.
+    static constexpr std::size_t most_bytes = std::size_t(1) << 62;
+    void check_bytes(std::size_t bytes) const;
     BufferId add_buffer(Home home, std::size_t place, std::size_t bytes);
     BufferId add_constant(Constant constant, const Type& type);
     void add_leaves();
@@ -67,6 +70,7 @@ private:
     const Schedule& schedule_;
     Plan& plan_;
     Layout layout_;
+    std::size_t outside_ = 0;  // bytes of all buffers that are not in the arena
     std::vector<BufferId> buffer_;         // by value
     std::vector<std::uint32_t> last_use_;  // by value: unit, or never for results
     std::vector<char> stored_;             // by value: written out in full

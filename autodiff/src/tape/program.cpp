@@ -71,14 +71,19 @@ Program::Program(const Tape& tape, std::initializer_list<Node> outputs, std::ini
     : Program(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size())) {}
 Program::Program(std::unique_ptr<Body> body) noexcept : body_(std::move(body)) {}
 Program::~Program() = default;
-Program::Program(const Program& other) : body_(std::make_unique<Body>(*other.body_)) {}
+Program::Program(const Program& other) : body_(std::make_unique<Body>(other.body())) {}
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program other) noexcept {
     std::swap(body_, other.body_);
     return *this;
 }
 
-std::size_t Program::size() const noexcept { return body_->instructions.size(); }
+std::size_t Program::size() const { return body().instructions.size(); }
+
+const Program::Body& Program::body() const {
+    if (!body_) throw TapeError("this program was moved from", {"program", {}, {}, {}});
+    return *body_;
+}
 
 void verify(const Program& program) { detail::verify(program.body().instructions, program.body().outputs); }
 

@@ -45,7 +45,7 @@ std::size_t Tape::bytes() const noexcept { return recorder_ ? recorder_->bytes()
 DType Node::dtype() const { return Recorder::of(*this, "node", {}).at(index_).type.dtype; }
 Shape Node::shape() const { return Recorder::of(*this, "node", {}).at(index_).type.shape; }
 Type Node::type() const { return Recorder::of(*this, "node", {}).at(index_).type; }
-Tensor Node::value(Where where) const {
+const Tensor Node::value(Where where) const {
     Recorder& recorder = Recorder::of(*this, "value", where);
     recorder.check_unguarded(index_, where);
     return recorder.value(index_);
@@ -64,7 +64,7 @@ bool Node::on(const Tape& tape) const noexcept {
     return recorder_ && recorder_ == tape.recorder_.get() && Recorder::is_current(*this);
 }
 
-Tensor peek(Node x, Where where) { return Recorder::of(x, "peek", where).value(x.index()); }
+const Tensor peek(Node x, Where where) { return Recorder::of(x, "peek", where).value(x.index()); }
 
 Node sibling_parameter(Node x, const Tensor& value, Where where) {
     return Recorder::of(x, "parameter", where).leaf(Op::parameter, value, where);
