@@ -43,8 +43,7 @@ int main(int argc, char** argv) {
     const gt::Node rate = tape.parameter(gt::Tensor(0.01));
     std::vector<gt::Update> updates;
     for (gt::Node w : {W0, b0, W1}) updates.push_back({w, w - rate * grad(loss, w)});
-    const std::vector<gt::Node> outputs{loss, u};
-    gt::Replay step(gt::compile(tape, outputs, updates));   // recorded once, replayed from here on
+    gt::Replay step(gt::compile(tape, {loss, u}, updates));  // recorded once, replayed from here on
 
     examples::Progress progress("custom_model", steps, "steps");
     for (int i = 0; i < steps; ++i) {

@@ -355,7 +355,7 @@ TEST_CASE("edge: a NaN cotangent reaches what it is used for and no inactive bra
     }
 }
 
-TEST_CASE("edge: tensors, casts and constants convert by one rule, defined for every number") {
+TEST_CASE("edge: tensors and casts convert by one rule, defined for every number") {
     constexpr auto least = std::numeric_limits<std::int64_t>::min(), most = std::numeric_limits<std::int64_t>::max();
     struct Row {
         double number;
@@ -371,11 +371,9 @@ TEST_CASE("edge: tensors, casts and constants convert by one rule, defined for e
         for (DType dtype : floating) {
             Tape tape;
             const Tensor t = make({number, number, number}, dtype);
-            for (const Tensor& z : {t.as(DType::int64), cast(tape.input(t), DType::int64).value(),
-                                    tape.full({3}, number, DType::int64).value()})
+            for (const Tensor& z : {t.as(DType::int64), cast(tape.input(t), DType::int64).value()})
                 for (std::int64_t element : z.data<std::int64_t>()) CHECK(element == row.integer);
-            for (const Tensor& z : {t.as(DType::boolean), cast(tape.input(t), DType::boolean).value(),
-                                    tape.full({3}, number, DType::boolean).value()})
+            for (const Tensor& z : {t.as(DType::boolean), cast(tape.input(t), DType::boolean).value()})
                 for (bool element : z.data<bool>()) CHECK(element == (number != 0));
         }
     }

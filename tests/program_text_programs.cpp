@@ -91,7 +91,7 @@ TEST_CASE("program: nodes know what made them") {
     CHECK(reached[0].leaf.index() == x.index());
     CHECK(std::string(origin(reached[0].user).primitive) == "exp");
     CHECK(parameters_reached(unused).size() == 1);
-    CHECK_FALSE(bool(first_non_finite(tape)));
+    CHECK_FALSE(first_non_finite(tape).is_valid());
     const Node bad = log(x - 1);
     (void)(bad * 2);
     CHECK(first_non_finite(tape).index() == bad.index());
@@ -111,7 +111,7 @@ TEST_CASE("verify: accepts what was recorded, names the first instruction that b
     const auto broken = [&](const char* name, const std::function<void(std::vector<detail::Instruction>&)>& change) {
         auto instructions = good_instructions();
         change(instructions);
-        return refused_anywhere<Error>([&] { detail::verify(instructions, last); }, {name});
+        return refused_anywhere<Error>([&] { detail::verify(instructions, last, Where::here()); }, {name});
     };
     CHECK(broken("multiply", [](auto& i) { i[1].operands[0] = 1; }) == "");  // itself
     CHECK(broken("multiply", [](auto& i) { i[1].operands[1] = 2; }) == "");  // a later one

@@ -1,6 +1,7 @@
 // Program files on disk: whole or not there, whatever else happens to them; and what cannot be one is said to be what it is.
 #include "support/program_file.hpp"
 
+#include <filesystem>
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -5,6 +5,7 @@
 #include "support/replay_program.hpp"
 #include "support/samples.hpp"
 
+#include <filesystem>
 #include <gradtape/nonfinite.hpp>
 
 #include <doctest/doctest.h>
@@ -234,7 +235,7 @@ TEST_CASE("serialise: what is thrown and found of a loaded program outlives it")
     REQUIRE(guard);
     CHECK(has_place(guard->where()));
     REQUIRE(shape);
-    CHECK(has_place(shape->where()));
+    CHECK(to_string(shape->where()).rfind("serialise_programs.cpp:", 0) == 0);  // the caller's
     REQUIRE(found);
     CHECK(has_place(found->made_by.where));
     CHECK(to_string(*found).find("(program_file.cpp:") != std::string::npos);

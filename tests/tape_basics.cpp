@@ -14,7 +14,7 @@ TEST_CASE("tape: values are there as soon as they are recorded") {
     CHECK(sum(y).item() == 15);
     CHECK(y.on(tape));
     CHECK_FALSE(Node().on(tape));
-    CHECK_FALSE(bool(Node()));
+    CHECK_FALSE(Node().is_valid());
     CHECK(tape.size() > 0);
 }
 
@@ -208,7 +208,7 @@ TEST_CASE("tape: numbers asked for again on a cleared tape are written down as t
     Tape tape;
     for (int round = 0; round < 3; ++round) {
         tape.clear();
-        for (const auto& [number, text] : {std::pair(0.0, "0"), {-0.0, "-0"}, {1.0, "1"}, {-2.5, "-2.5"}, {1e300, "1e+300"}})
+        for (const auto& [number, text] : {std::pair(0.0, "0"), {-0.0, "-0"}, {1.0, "1"}, {-2.5, "-2.5"}, {1e30, "1e+30"}})
             for (DType dtype : {DType::float64, DType::float32})
                 for (int n = 0; n < 9; ++n) {  // more than are remembered
                     const std::string program = to_text(Program(tape, {tape.full(n == 0 ? Shape{} : Shape{n}, number, dtype)}));

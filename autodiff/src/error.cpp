@@ -40,13 +40,13 @@ std::string to_string(Where where) {
     return path.substr(path.find_last_of('/') + 1) + ":" + std::to_string(where.line);
 }
 
-void Shape::too_many_axes() {
-    throw ShapeError("more than " + std::to_string(max_rank) + " axes", {"shape", {}, {}, {}});
+void Shape::too_many_axes(Where where) {
+    throw ShapeError("more than " + std::to_string(max_rank) + " axes", {"shape", {}, {}, where});
 }
 
-void Shape::out_of_range(std::size_t i, std::size_t rank) {
+void Shape::out_of_range(std::size_t i, std::size_t rank, Where where) {
     throw ShapeError((i < max_rank ? "no extent " + std::to_string(i) : std::string("no such extent")) + " in a shape of " +
-                         std::to_string(rank) + (rank == 1 ? " axis" : " axes"), {"shape", {}, {}, {}});
+                         std::to_string(rank) + (rank == 1 ? " axis" : " axes"), {"shape", {}, {}, where});
 }
 
 const char* to_string(DType dtype) noexcept {

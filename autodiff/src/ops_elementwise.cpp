@@ -1,4 +1,5 @@
 // Elementwise operations: the catalogue by name.
+#include "support/number.hpp"
 #include "tape/recorder.hpp"
 
 namespace gradtape {
@@ -58,14 +59,15 @@ Node power_log(Operand x, Operand y, Operand n) { return bind(Op::power_log, {x,
 
 Node where(Operand condition, Operand x, Operand y) { return bind(Op::where, {condition, x, y}); }
 
-Node clamp(Operand x, double low, double high) {
-    if (!(low <= high))
-        throw ValueError("low " + std::to_string(low) + " exceeds high " + std::to_string(high), {"clamp", {}, {}, x.where()});
-    return bind(Op::clamp, {x, low, high});
+Node clamp(Operand x, Number low, Number high) {
+    const bool ordered = low.whole() && high.whole() ? low.integer() <= high.integer() : low.value() <= high.value();
+    if (!ordered)
+        throw ValueError("low " + detail::digits(low) + " exceeds high " + detail::digits(high), {"clamp", {}, {}, x.where()});
+    return bind(Op::clamp, {x, {low, x.where()}, {high, x.where()}});
 }
 
 Node cast(Operand x, DType dtype) {
-    if (!x.is_number() && detail::Recorder::of(x.node(), "cast", x.where()) .at(x.node().index()).type.dtype == dtype)
+    if (x.is_node() && detail::Recorder::of(x.node(), "cast", x.where()) .at(x.node().index()).type.dtype == dtype)
         return x.node();
     return bind(Op::cast, {x}, {{"dtype", dtype}});
 }

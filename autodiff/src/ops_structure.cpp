@@ -1,4 +1,6 @@
 // Reductions, shapes and products: what NumPy allows, brought into the primitives' narrower forms.
+#include "support/axis.hpp"
+#include "support/number.hpp"
 #include "tape/broadcast.hpp"
 #include "tape/recorder.hpp"
 
@@ -7,30 +9,24 @@
 
 namespace gradtape {
 
+using detail::at_axis;
 using detail::bind;
-using detail::holds;
 using detail::Op;
 using detail::Recorder;
 
 namespace {
 
-/// The node of an operand that cannot be a number.
+/// The node of an operand that can be nothing else.
 Node node_of(const Operand& x, const char* name) {
+    if (!x.is_node()) throw TapeError("needs a node; make one with Tape::constant", {name, {}, {}, x.where()});
     Recorder::of(x.node(), name, x.where());
     return x.node();
 }
 
+
 [[noreturn]] void refuse(const char* name, const std::string& problem, std::initializer_list<Shape> shapes, Where where,
                          std::optional<int> axis = {}) {
     throw ShapeError(problem, {name, shapes, axis, where});
-}
-
-std::size_t normalised(const char* name, std::int64_t axis, const Shape& shape, Where where, std::size_t more = 0) {
-    const std::int64_t rank = std::int64_t(shape.rank() + more);
-    if (axis < -rank || axis >= rank)
-        refuse(name, "axis " + std::to_string(axis) + " is out of range for shape " + to_string(shape), {shape}, where,
-               int(axis));
-    return std::size_t(axis < 0 ? axis + rank : axis);
 }
 
 /// Which axes to reduce, as flags.
@@ -40,7 +36,7 @@ std::array<bool, Shape::max_rank> flags_of(const char* name, const Axes& axes, c
         for (std::size_t i = 0; i < shape.rank(); ++i) reduced[i] = true;
     }
     for (std::int64_t axis : axes.list()) {
-        const std::size_t i = normalised(name, axis, shape, where);
+        const std::size_t i = at_axis(name, axis, shape, where);
         if (reduced[i])
             refuse(name, "axis " + std::to_string(axis) + " of shape " + to_string(shape) + " is given twice", {shape}, where,
                    int(axis));
@@ -87,10 +83,10 @@ Node reduce(Op op, const Operand& operand, const Axes& axes, bool keepdims) {
     });
 }
 
-Node along(Op op, const Operand& operand, int axis) {
+Node along(Op op, const Operand& operand, Axis axis) {
     const char* name = detail::primitive(op).name;
     const Node x = node_of(operand, name);
-    const Shape axes{std::int64_t(normalised(name, axis, x.shape(), operand.where()))};
+    const Shape axes{std::int64_t(at_axis(name, axis, x.shape(), operand.where()))};
     return bind(op, {operand}, {{"axes", axes}});
 }
 
@@ -126,32 +122,32 @@ Operand deviation_of(const char* name, const Operand& x, const Axes& axes) {
 
 }  // namespace
 
-Node sum(Operand x, Axes axes, bool keepdims) { return reduce(Op::sum, x, axes, keepdims); }
-Node prod(Operand x, Axes axes, bool keepdims) { return reduce(Op::prod, x, axes, keepdims); }
-Node max(Operand x, Axes axes, bool keepdims) { return reduce(Op::max, x, axes, keepdims); }
-Node min(Operand x, Axes axes, bool keepdims) { return reduce(Op::min, x, axes, keepdims); }
-Node logsumexp(Operand x, Axes axes, bool keepdims) {
+Node sum(Operand x, Axes axes, Keepdims keepdims) { return reduce(Op::sum, x, axes, keepdims); }
+Node prod(Operand x, Axes axes, Keepdims keepdims) { return reduce(Op::prod, x, axes, keepdims); }
+Node max(Operand x, Axes axes, Keepdims keepdims) { return reduce(Op::max, x, axes, keepdims); }
+Node min(Operand x, Axes axes, Keepdims keepdims) { return reduce(Op::min, x, axes, keepdims); }
+Node logsumexp(Operand x, Axes axes, Keepdims keepdims) {
     floating_count("logsumexp", x, axes);
     return !axes.all() && axes.list().empty() ? x.node() : reduce(Op::logsumexp, x, axes, keepdims);
 }
-Node softmax(Operand x, int axis) { return along(Op::softmax, x, axis); }
-Node log_softmax(Operand x, int axis) { return along(Op::log_softmax, x, axis); }
+Node softmax(Operand x, Axis axis) { return along(Op::softmax, x, axis); }
+Node log_softmax(Operand x, Axis axis) { return along(Op::log_softmax, x, axis); }
 
-Node mean(Operand x, Axes axes, bool keepdims) {
+Node mean(Operand x, Axes axes, Keepdims keepdims) {
     floating_count("mean", x, axes);
     return all_or_nothing(x.node(), [&] { return average("mean", x, axes, keepdims); });
 }
 
-Node norm(Operand x, Axes axes, bool keepdims) { return reduce(Op::norm, x, axes, keepdims); }
+Node norm(Operand x, Axes axes, Keepdims keepdims) { return reduce(Op::norm, x, axes, keepdims); }
 
-Node variance(Operand x, Axes axes, bool keepdims) {
+Node variance(Operand x, Axes axes, Keepdims keepdims) {
     floating_count("variance", x, axes);
     return all_or_nothing(x.node(), [&] {
         return average("variance", {bind(Op::square, {deviation_of("variance", x, axes)}), x.where()}, axes, keepdims);
     });
 }
 
-Node stddev(Operand x, Axes axes, bool keepdims) {
+Node stddev(Operand x, Axes axes, Keepdims keepdims) {
     const double count = floating_count("stddev", x, axes);
     return all_or_nothing(x.node(), [&] {
         const Node length = reduce(Op::norm, deviation_of("stddev", x, axes), axes, keepdims);
@@ -219,7 +215,7 @@ Node transpose(Operand x, const Shape& permutation) {
     Shape axes;
     bool moves = false;
     for (std::size_t i = 0; i < permutation.size(); ++i) {
-        axes.push_back(std::int64_t(normalised("transpose", permutation[i], node.shape(), x.where())));
+        axes.push_back(std::int64_t(at_axis("transpose", permutation[i], node.shape(), x.where())));
         moves = moves || axes.back() != std::int64_t(i);
     }
     return !moves && axes.size() == node.shape().rank() ? node : bind(Op::transpose, {x}, {{"permutation", axes}});
@@ -257,26 +253,29 @@ Node slice(Operand x, std::span<const Range> ranges) {
         : bind(Op::slice, {x}, {{"start", start}, {"step", step}, {"shape", shape}});
 }
 
-Node concatenate(std::span<const Node> parts, int axis, Where where) {
+Node concatenate(std::span<const Node> parts, Axis axis, Where where) {
     if (parts.empty()) refuse("concatenate", "no parts", {}, where);
     Recorder::of(parts[0], "concatenate", where);
-    const std::int64_t at = std::int64_t(normalised("concatenate", axis, parts[0].shape(), where));
+    const std::int64_t at = std::int64_t(at_axis("concatenate", axis, parts[0].shape(), where));
     return apply(detail::primitive(Op::concatenate), parts, {{"axis", at}}, where);
 }
 
-Node concatenate(std::initializer_list<Node> parts, int axis, Where where) {
+Node concatenate(std::initializer_list<Node> parts, Axis axis, Where where) {
     return concatenate(std::span(parts.begin(), parts.size()), axis, where);
 }
+Node concatenate(Node a, Node b, Axis axis, Where where) { return concatenate({a, b}, axis, where); }
+Node concatenate(Node a, Node b, Node c, Axis axis, Where where) { return concatenate({a, b, c}, axis, where); }
+Node concatenate(Node a, Node b, Node c, Node d, Axis axis, Where where) { return concatenate({a, b, c, d}, axis, where); }
 
-Node stack(std::span<const Node> parts, int axis, Where where) {
+Node stack(std::span<const Node> parts, Axis axis, Where where) {
     if (parts.empty()) refuse("stack", "no parts", {}, where);
     Recorder::of(parts[0], "stack", where);
     const Shape first = parts[0].shape();
-    const std::size_t at = normalised("stack", axis, first, where, 1);
+    const std::size_t at = at_axis("stack", axis, first, where, 1);
     Shape wide;
     for (std::size_t i = 0; i <= first.rank(); ++i) {
-        if (i == at) wide.push_back(1);
-        if (i < first.rank()) wide.push_back(first[i]);
+        if (i == at) wide.push_back(1, where);
+        if (i < first.rank()) wide.push_back(first[i], where);
     }
     for (const Node& part : parts) {
         if (&Recorder::of(part, "stack", where) != Recorder::owner(parts[0]))
@@ -294,16 +293,20 @@ Node stack(std::span<const Node> parts, int axis, Where where) {
     });
 }
 
-Node stack(std::initializer_list<Node> parts, int axis, Where where) {
+Node stack(std::initializer_list<Node> parts, Axis axis, Where where) {
     return stack(std::span(parts.begin(), parts.size()), axis, where);
 }
+Node stack(Node a, Node b, Axis axis, Where where) { return stack({a, b}, axis, where); }
+Node stack(Node a, Node b, Node c, Axis axis, Where where) { return stack({a, b, c}, axis, where); }
+Node stack(Node a, Node b, Node c, Node d, Axis axis, Where where) { return stack({a, b, c, d}, axis, where); }
 
-Node pad(Operand x, const Shape& before, const Shape& after, double value) {
+Node pad(Operand x, const Shape& before, const Shape& after, Number value) {
     const DType dtype = node_of(x, "pad").dtype();
-    if (!holds(dtype, value))
-        throw DTypeError("value " + std::to_string(value) + " is no " + to_string(dtype),
+    if (!detail::holds(dtype, value) || !detail::is_double(dtype, value))
+        throw DTypeError("value " + detail::digits(value) + " is no " + to_string(dtype) +
+                             (detail::holds(dtype, value) ? " that double is too" : ""),
                          {"pad", {x.node().shape()}, {}, x.where()});
-    return bind(Op::pad, {x}, {{"before", before}, {"after", after}, {"value", value}});
+    return bind(Op::pad, {x}, {{"before", before}, {"after", after}, {"value", value.value()}});
 }
 
 namespace {
@@ -366,6 +369,13 @@ Node product(const Operand& x, const Operand& y, Transposed transposed) {
 }  // namespace
 
 Node matmul(Operand x, Operand y, Transposed transposed) {
+    if (x.is_tensor() || y.is_tensor()) [[unlikely]] {
+        const Node beside = node_of(x.is_tensor() ? y : x, "matmul");
+        const auto recorded = [&](const Operand& z) {
+            return z.is_tensor() ? Operand(sibling_constant(beside, z.tensor(), z.where()), z.where()) : z;
+        };
+        return all_or_nothing(beside, [&] { return matmul(recorded(x), recorded(y), transposed); });
+    }
     const Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
     if (Recorder::owner(a) != Recorder::owner(b))
         throw TapeError("operands are on different tapes; record them on one", {"matmul", {}, {}, x.where()});

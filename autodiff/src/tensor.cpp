@@ -2,8 +2,10 @@
 #include <gradtape/error.hpp>
 #include <gradtape/tensor.hpp>
 
+#include "support/axis.hpp"
 #include "support/convert.hpp"
 #include "support/extents.hpp"
+#include "support/number.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +33,7 @@ std::shared_ptr<void> allocate(std::size_t bytes) {
 }
 
 /// Bad input is refused before anything is allocated.
-void check_type(const Type& type) { detail::check_exists(type.shape, "tensor", {}); }
+void check_type(const Type& type, Where where) { detail::check_exists(type.shape, "tensor", where); }
 
 /// Calls `body` with a value of the C++ type of `dtype`.
 template <class Body>
@@ -44,16 +46,12 @@ decltype(auto) with_type(DType dtype, Body&& body) {
     }
 }
 
-template <class T>
-Tensor scalar(T value) {
-    return Tensor::from<T>(std::span<const T>(&value, 1), {});
-}
-
 template <class Row>
-void append_rows(std::vector<double>& elements, Shape& inner, bool& first, const Row& row, const Shape& shape) {
+void append_rows(std::vector<double>& elements, Shape& inner, bool& first, const Row& row, const Shape& shape,
+                 Where where) {
     if (!first && !(shape == inner))
         throw ShapeError("rows of unequal length in a nested list: " + to_string(inner) + " and " + to_string(shape),
-                         {"tensor", {inner, shape}, {}, {}});
+                         {"tensor", {inner, shape}, {}, where});
     inner = shape;
     first = false;
     elements.insert(elements.end(), row.begin(), row.end());
@@ -61,92 +59,97 @@ void append_rows(std::vector<double>& elements, Shape& inner, bool& first, const
 
 }  // namespace
 
-Tensor::Tensor() : Tensor(0.0) {}
-Tensor::Tensor(double value) : Tensor(scalar(value)) {}
-Tensor::Tensor(float value) : Tensor(scalar(value)) {}
-Tensor::Tensor(std::int64_t value) : Tensor(scalar(value)) {}
-Tensor::Tensor(bool value) : Tensor(scalar(value)) {}
-
-Tensor::Tensor(std::initializer_list<ListElement> row) : Tensor(0.0) {
-    std::vector<double> elements;
-    for (ListElement element : row) elements.push_back(element.value);
-    *this = from<double>(elements, {std::int64_t(row.size())});
+void detail::refuse_element(std::uint64_t value, Where where) {
+    throw ValueError("element " + std::to_string(value) + " is no int64", {"tensor", {}, {}, where});
 }
 
-Tensor::Tensor(std::initializer_list<std::initializer_list<double>> rows) : Tensor(0.0) {
+Tensor::Tensor() : Tensor(0.0) {}
+
+Tensor::Tensor(std::initializer_list<ListElement> row, Where where) : Tensor(0.0) {
+    std::vector<double> elements;
+    for (ListElement element : row) elements.push_back(element.value);
+    *this = from(elements, {std::int64_t(row.size())}, where);
+}
+
+Tensor::Tensor(std::initializer_list<std::initializer_list<double>> rows, Where where) : Tensor(0.0) {
     std::vector<double> elements;
     Shape inner;
     bool first = true;
-    for (const auto& row : rows) append_rows(elements, inner, first, row, {std::int64_t(row.size())});
+    for (const auto& row : rows) append_rows(elements, inner, first, row, {std::int64_t(row.size())}, where);
     Shape shape{std::int64_t(rows.size())};
     for (auto extent : inner) shape.push_back(extent);
-    *this = from<double>(elements, shape);
+    *this = from(elements, shape, where);
 }
 
-Tensor::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes) : Tensor(0.0) {
+Tensor::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> planes, Where where)
+    : Tensor(0.0) {
     std::vector<double> elements;
     Shape inner;
     bool first = true;
     for (const auto& plane : planes) {
-        const Tensor rows(plane);
-        append_rows(elements, inner, first, rows.data<double>(), rows.shape());
+        const Tensor rows(plane, where);
+        append_rows(elements, inner, first, rows.data<double>(), rows.shape(), where);
     }
     Shape shape{std::int64_t(planes.size())};
     for (auto extent : inner) shape.push_back(extent);
-    *this = from<double>(elements, shape);
+    *this = from(elements, shape, where);
 }
 
-Tensor Tensor::uninitialised(const Type& type) {
-    check_type(type);
+Tensor Tensor::uninitialised(const Type& type, Where where) {
+    check_type(type, where);
     auto memory = allocate(std::size_t(type.shape.elements()) * size_of(type.dtype));
     const void* data = memory.get();
     return adopt(type, std::move(memory), data);
 }
 
-Tensor Tensor::adopt(const Type& type, std::shared_ptr<const void> owner, const void* data) {
-    check_type(type);
+Tensor Tensor::adopt(const Type& type, std::shared_ptr<const void> owner, const void* data, Where where) {
+    check_type(type, where);
     if (reinterpret_cast<std::uintptr_t>(data) % block != 0)
-        throw ValueError("memory to adopt must be aligned to 64 bytes", {"tensor", {type.shape}, {}, {}});
+        throw ValueError("memory to adopt must be aligned to 64 bytes", {"tensor", {type.shape}, {}, where});
     return {type, std::move(owner), data};
 }
 
 Tensor::Tensor(const Type& type, std::shared_ptr<const void> owner, const void* data)
     : type_(type), owner_(std::move(owner)), data_(data) {}
 
-template <class T>
-Tensor Tensor::from(std::span<const T> elements, const Shape& shape) {
-    const Type type{dtype_of<T>, shape};
-    check_type(type);
-    if (std::int64_t(elements.size()) != shape.elements())
-        throw ShapeError(std::to_string(elements.size()) + " elements do not fill shape " + to_string(shape),
-                         {"tensor", {shape}, {}, {}});
-    Tensor result = uninitialised(type);
-    std::copy(elements.begin(), elements.end(), result.mutable_data<T>().begin());
-    return result;
+Tensor Tensor::to_fill(const Type& type, std::size_t count, Where where) {
+    check_type(type, where);
+    if (std::int64_t(count) != type.shape.elements())
+        throw ShapeError(std::to_string(count) + " elements do not fill shape " + to_string(type.shape),
+                         {"tensor", {type.shape}, {}, where});
+    return uninitialised(type, where);
 }
 
-template Tensor Tensor::from(std::span<const float>, const Shape&);
-template Tensor Tensor::from(std::span<const double>, const Shape&);
-template Tensor Tensor::from(std::span<const std::int64_t>, const Shape&);
-template Tensor Tensor::from(std::span<const bool>, const Shape&);
-
-Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
-    Tensor result = uninitialised({dtype, shape});
+Tensor Tensor::full(const Shape& shape, Number value, DType dtype, Where where) {
+    if (!detail::holds(dtype, value))
+        throw DTypeError("number " + detail::digits(value) + " is no " + to_string(dtype), {"full", {shape}, {}, where});
+    Tensor result = uninitialised({dtype, shape}, where);
     with_type(dtype, [&]<class T>(T) {
         const auto elements = result.mutable_data<T>();
-        std::fill(elements.begin(), elements.end(), convert<T>(value));
+        std::fill(elements.begin(), elements.end(), value.whole() ? convert<T>(value.integer()) : convert<T>(value.value()));
     });
     return result;
 }
 
-double Tensor::item() const {
-    if (elements() != 1)
-        throw ShapeError("needs a tensor of one element, not of shape " + to_string(shape()), {"item", {shape()}, {}, {}});
-    return with_type(dtype(), [&]<class T>(T) { return double(data<T>()[0]); });
+std::int64_t Tensor::shape(Axis axis, Where where) const {
+    return type_.shape[detail::at_axis("shape", axis, type_.shape, where)];
 }
 
-Tensor Tensor::as(DType dtype) const {
-    require_elements();
+double Tensor::item(Where where) const {
+    if (elements() != 1)
+        throw ShapeError("needs a tensor of one element, not of shape " + to_string(shape()), {"item", {shape()}, {}, where});
+    return with_type(dtype(), [&]<class T>(T) { return double(data<T>(where)[0]); });
+}
+
+Tensor Tensor::copy(Where where) const {
+    require_elements(where);
+    Tensor result = uninitialised(type_);
+    std::memcpy(const_cast<void*>(result.raw()), raw(), bytes());
+    return result;
+}
+
+Tensor Tensor::as(DType dtype, Where where) const {
+    require_elements(where);
     if (dtype == this->dtype()) return *this;
     Tensor result = uninitialised({dtype, shape()});
     with_type(this->dtype(), [&]<class From>(From) {
@@ -159,20 +162,20 @@ Tensor Tensor::as(DType dtype) const {
     return result;
 }
 
-void Tensor::require_elements() const {
-    if (!data_) throw TapeError("this tensor has no elements: it was moved from, or never set", {"tensor", {}, {}, {}});
+void Tensor::require_elements(Where where) const {
+    if (!data_) throw TapeError("this tensor has no elements: it was moved from, or never set", {"tensor", {}, {}, where});
 }
 
-void Tensor::require(DType dtype) const {
-    require_elements();
+void Tensor::require(DType dtype, Where where) const {
+    require_elements(where);
     if (dtype != this->dtype())
         throw DTypeError(std::string("elements are ") + to_string(this->dtype()) + ", asked for as " + to_string(dtype),
-                         {"tensor", {shape()}, {}, {}});
+                         {"tensor", {shape()}, {}, where});
 }
 
-void Tensor::require_unique() const {
+void Tensor::require_unique(Where where) const {
     if (!unique())
-        throw ValueError("the storage is shared or adopted, so it cannot be written; take a copy first", {"tensor", {shape()}, {}, {}});
+        throw ValueError("the storage is shared or adopted, so it cannot be written; write a copy()", {"tensor", {shape()}, {}, where});
     // Another thread may have shared it before: it has read what it reads before we write.
     std::atomic_thread_fence(std::memory_order_acquire);
 }

@@ -12,6 +12,8 @@ std::string text(const char* format, ...) {
     va_copy(again, arguments);
     std::string result(std::size_t(std::vsnprintf(nullptr, 0, format, arguments)), '\0');
     std::vsnprintf(result.data(), result.size() + 1, format, again);
+    // The sign of a NaN says nothing.
+    for (std::size_t at; (at = result.find("-nan")) != result.npos;) result.replace(at, 4, " nan");
     va_end(again);
     va_end(arguments);
     return result;

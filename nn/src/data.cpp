@@ -124,7 +124,7 @@ Split split(const Dataset& data, double fraction, std::uint64_t seed, Where wher
     std::sort(train.begin(), train.end());
     std::sort(held_out.begin(), held_out.end());
     const auto part = [&](const std::vector<std::int64_t>& rows) {
-        return Dataset{take_rows(data.inputs, rows), take_rows(data.labels, rows), data.convention};
+        return Dataset{take_rows(data.inputs, rows, where), take_rows(data.labels, rows, where), data.convention};
     };
     return {part(train), part(held_out)};
 }
@@ -153,13 +153,13 @@ std::int64_t Batches::count() const noexcept {
     return options_.last == LastBatch::keep ? (n + size - 1) / size : n / size;
 }
 
-void Batches::start_epoch() {
+void Batches::start_epoch(Where where) {
     ++epoch_;
     position_ = 0;
     index_ = 0;
     if (options_.reorder) {
         options_.reorder(epoch_, order_);
-        check_permutation(order_, {});
+        check_permutation(order_, where);
         return;
     }
     for (std::size_t row = 0; row < order_.size(); ++row) order_[row] = std::int64_t(row);

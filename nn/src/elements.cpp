@@ -6,6 +6,7 @@
 namespace gradtape::nn {
 
 std::string number(double value) {
+    if (value != value) return "nan";  // of either sign
     char text[32];
     const auto end = std::to_chars(text, text + sizeof text, value).ptr;
     return {text, end};

@@ -102,6 +102,8 @@ Tensor product(const Tensor& A, Transposed At, const Tensor& B, Transposed Bt, T
 
 // ---- what is asked for must fit together
 
+std::string digits(double number) { return to_string(Tensor(number)).substr(std::string("float64() ").size()); }
+
 std::string W_(std::size_t t) { return "W^" + std::to_string(t); }
 
 void check_network(const Network& network, Where where) {
@@ -129,7 +131,7 @@ void check_network(const Network& network, Where where) {
                              {name, {W[t - 1].shape(), W[t].shape()}, 1, where});
         if (!(network.a[t].k > 0) || std::isinf(network.a[t].k))
             throw ValueError("the activation of layer " + std::to_string(t + 1) + " has slope k = " +
-                                 std::to_string(network.a[t].k) + "; need a positive, finite k",
+                                 digits(network.a[t].k) + "; need a positive, finite k",
                              {name, {}, {}, where});
     }
 }
@@ -172,7 +174,7 @@ std::vector<T> ring_y(const Tensor& X, const Tensor& labels, Labels convention, 
     std::vector<T> ring(y.size());
     for (std::size_t row = 0; row < y.size(); ++row) {
         if (y[row] != negative && y[row] != 1)
-            throw ValueError("label " + to_string(Tensor(y[row])).substr(std::string("float64() ").size()) +
+            throw ValueError("label " + digits(y[row]) +
                                  " in row " + std::to_string(row) + "; need " +
                                  (negative == 0 ? "0 or 1" : "-1 or 1"),
                              {name, {shape}, 0, where});

@@ -41,20 +41,20 @@ Product128 multiply128(std::uint64_t a, std::uint64_t b) {
     return {a1 * b1 + (middle >> 32) + (other >> 32), a * b};
 }
 
-void require_range(bool ok, const char* name, const std::string& problem) {
-    if (!ok) throw ValueError(problem, {name, {}, {}, {}});
+void require_range(bool ok, const char* name, const std::string& problem, Where where) {
+    if (!ok) throw ValueError(problem, {name, {}, {}, where});
 }
 
 template <class Draw>
-Tensor fill(const Type& type, Draw&& draw) {
-    Tensor result = Tensor::uninitialised(type);
+Tensor fill(const Type& type, Where where, Draw&& draw) {
+    Tensor result = Tensor::uninitialised(type, where);
     if (type.dtype == DType::float64) {
         for (double& x : result.mutable_data<double>()) x = draw();
     } else if (type.dtype == DType::float32) {
         for (float& x : result.mutable_data<float>()) x = float(draw());
     } else {
         throw DTypeError(std::string("initial weights are float32 or float64, not ") + to_string(type.dtype),
-                         {"initialise", {type.shape}, {}, {}});
+                         {"initialise", {type.shape}, {}, where});
     }
     return result;
 }
@@ -62,15 +62,15 @@ Tensor fill(const Type& type, Draw&& draw) {
 struct Fans {
     double in, out;
 };
-Fans fans(const char* name, const Type& type) {
+Fans fans(const char* name, const Type& type, Where where) {
     if (type.shape.rank() < 2)
         throw ShapeError("a weight of shape " + to_string(type.shape) + " has no inputs and outputs; need (out, in)",
-                         {name, {type.shape}, {}, {}});
+                         {name, {type.shape}, {}, where});
     const double out = double(type.shape[0]);
     return {out == 0 ? 0 : double(type.shape.elements()) / out, out};
 }
 
-Initialiser symmetric(double bound) { return uniform(-bound, bound); }
+Initialiser symmetric(double bound, Where where) { return uniform(-bound, bound, where); }
 
 }  // namespace
 
@@ -110,8 +110,8 @@ double Stream::uniform(double low, double high) {
     return x < high || low == high ? x : std::nextafter(high, low);
 }
 
-std::uint64_t Stream::below(std::uint64_t n) {
-    require_range(n > 0, "below", "there is no number below 0; need n > 0");
+std::uint64_t Stream::below(std::uint64_t n, Where where) {
+    require_range(n > 0, "below", "there is no number below 0; need n > 0", where);
     Product128 p = multiply128(bits64(), n);
     if (p.low < n)
         for (const std::uint64_t threshold = -n % n; p.low < threshold;) p = multiply128(bits64(), n);
@@ -132,47 +132,47 @@ void Stream::shuffle(std::span<std::int64_t> items) {
     for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
 }
 
-Initialiser constant(double value) {
-    return [=](const Type& type, Stream&) { return fill(type, [=] { return value; }); };
+Initialiser constant(double value, Where where) {
+    return [=](const Type& type, Stream&) { return fill(type, where, [=] { return value; }); };
 }
 
-Initialiser uniform(double low, double high) {
+Initialiser uniform(double low, double high, Where where) {
     require_range(std::isfinite(high - low) && low <= high, "uniform",
-                  "bounds " + number(low) + ", " + number(high) + "; need finite low <= high");
-    return [=](const Type& type, Stream& random) { return fill(type, [&] { return random.uniform(low, high); }); };
+                  "bounds " + number(low) + ", " + number(high) + "; need finite low <= high", where);
+    return [=](const Type& type, Stream& random) { return fill(type, where, [&] { return random.uniform(low, high); }); };
 }
 
-Initialiser normal(double mean, double deviation) {
+Initialiser normal(double mean, double deviation, Where where) {
     require_range(std::isfinite(mean) && std::isfinite(deviation) && deviation >= 0, "normal",
-                  "mean " + number(mean) + ", deviation " + number(deviation) + "; need finite, deviation >= 0");
+                  "mean " + number(mean) + ", deviation " + number(deviation) + "; need finite, deviation >= 0", where);
     return [=](const Type& type, Stream& random) {
-        return fill(type, [&] { return mean + deviation * random.normal(); });
+        return fill(type, where, [&] { return mean + deviation * random.normal(); });
     };
 }
 
-Initialiser xavier_uniform(double gain) {
+Initialiser xavier_uniform(double gain, Where where) {
     return [=](const Type& type, Stream& random) {
-        const Fans f = fans("xavier_uniform", type);
-        return symmetric(gain * std::sqrt(6 / std::max(1.0, f.in + f.out)))(type, random);
+        const Fans f = fans("xavier_uniform", type, where);
+        return symmetric(gain * std::sqrt(6 / std::max(1.0, f.in + f.out)), where)(type, random);
     };
 }
 
-Initialiser xavier_normal(double gain) {
+Initialiser xavier_normal(double gain, Where where) {
     return [=](const Type& type, Stream& random) {
-        const Fans f = fans("xavier_normal", type);
-        return normal(0, gain * std::sqrt(2 / std::max(1.0, f.in + f.out)))(type, random);
+        const Fans f = fans("xavier_normal", type, where);
+        return normal(0, gain * std::sqrt(2 / std::max(1.0, f.in + f.out)), where)(type, random);
     };
 }
 
-Initialiser kaiming_uniform() {
-    return [](const Type& type, Stream& random) {
-        return symmetric(std::sqrt(6 / std::max(1.0, fans("kaiming_uniform", type).in)))(type, random);
+Initialiser kaiming_uniform(Where where) {
+    return [where](const Type& type, Stream& random) {
+        return symmetric(std::sqrt(6 / std::max(1.0, fans("kaiming_uniform", type, where).in)), where)(type, random);
     };
 }
 
-Initialiser kaiming_normal() {
-    return [](const Type& type, Stream& random) {
-        return normal(0, std::sqrt(2 / std::max(1.0, fans("kaiming_normal", type).in)))(type, random);
+Initialiser kaiming_normal(Where where) {
+    return [where](const Type& type, Stream& random) {
+        return normal(0, std::sqrt(2 / std::max(1.0, fans("kaiming_normal", type, where).in)), where)(type, random);
     };
 }
 

@@ -111,7 +111,7 @@ Node log_loss(Node logits, Node labels, Labels convention, Where where) {
 }
 
 Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convention, Where where) {
-    if (const Node logits = producer_operand(probabilities, "sigmoid"))
+    if (const Node logits = producer_operand(probabilities, "sigmoid", 0, where); logits.is_valid())
         return parts::log_loss(logits, labels, convention, where);
     const Call at{"log_loss_from_probabilities", where};
     at.check_binary_labels(labels, convention);

@@ -44,7 +44,7 @@ Node Parameter::on(Tape& tape, Where where) const {
     return leaf_.node;
 }
 
-void Visitor::operator()(std::string_view name, Parameter& parameter) {
+void Visitor::add(std::string_view name, Parameter& parameter) {
     found_.push_back(&parameter);
     if (with_names_) names_.push_back(prefix_ + std::string(name));
 }
@@ -60,9 +60,9 @@ void Visitor::clear() noexcept {
     names_.clear();
 }
 
-std::vector<NamedParameter> Visitor::named() const {
+std::vector<NamedParameter> Visitor::named(Where where) const {
     if (names_.size() != found_.size())
-        throw ValueError("this visitor collects no names; make one with Visitor(true)", {"visit", {}, {}, {}});
+        throw ValueError("this visitor collects no names; make one with Visitor(true)", {"visit", {}, {}, where});
     std::vector<NamedParameter> result;
     for (std::size_t i = 0; i < found_.size(); ++i) {
         const std::string& name = names_.at(i);
@@ -70,10 +70,10 @@ std::vector<NamedParameter> Visitor::named() const {
             if (earlier.parameter == found_[i])
                 throw ValueError(
                     "one parameter is shown twice, as '" + earlier.name + "' and '" + name + "'; show each member once",
-                    {"visit", {found_[i]->shape()}, {}, {}});
+                    {"visit", {found_[i]->shape()}, {}, where});
             if (earlier.name == name)
                 throw ValueError("two parameters are shown as '" + name + "'; give each member a name of its own",
-                                 {"visit", {earlier.parameter->shape(), found_[i]->shape()}, {}, {}});
+                                 {"visit", {earlier.parameter->shape(), found_[i]->shape()}, {}, where});
         }
         result.push_back({name, found_[i]});
     }
@@ -84,32 +84,32 @@ std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> paramete
     std::vector<Node> leaves;
     leaves.reserve(parameters.size());
     for (Parameter* parameter : parameters)
-        if (const Node leaf = parameter->leaf(loss)) leaves.push_back(leaf);
+        if (const Node leaf = parameter->leaf(loss); leaf.is_valid()) leaves.push_back(leaf);
     const std::vector<Node> found = grad(loss, leaves, where);
 
     std::vector<Node> result;
     result.reserve(parameters.size());
     auto next = found.begin();
-    for (Parameter* parameter : parameters) result.push_back(parameter->leaf(loss) ? *next++ : Node());
+    for (Parameter* parameter : parameters) result.push_back(parameter->leaf(loss).is_valid() ? *next++ : Node());
     return result;
 }
 
-std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters) {
+std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters, Where where) {
     std::vector<Tensor> result;
     result.reserve(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i)
-        result.push_back(nodes[i] ? Tensor(nodes[i].value())
+        result.push_back(nodes[i].is_valid() ? Tensor(nodes[i].value(where))
                                   : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
     return result;
 }
 
 std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where) {
-    return gradient_values(gradient_nodes(loss, parameters, where), parameters);
+    return gradient_values(gradient_nodes(loss, parameters, where), parameters, where);
 }
 
 std::vector<std::string> check_reach(Node loss, std::span<const NamedParameter> parameters, Where where) {
-    const std::vector<Reached> reached = parameters_reached(loss);
-    const auto same = [](Node leaf, const Reached& r) { return leaf && leaf.index() == r.leaf.index(); };
+    const std::vector<Reached> reached = parameters_reached(loss, where);
+    const auto same = [](Node leaf, const Reached& r) { return leaf.is_valid() && leaf.index() == r.leaf.index(); };
     for (const Reached& r : reached) {
         const bool shown = std::any_of(parameters.begin(), parameters.end(),
                                        [&](const NamedParameter& p) { return same(p.parameter->leaf(loss), r); });

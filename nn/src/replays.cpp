@@ -73,17 +73,17 @@ void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, 
     watch_.recorded_again();
     if (watch_.plain()) return entries_.clear();
     std::vector<Node> outputs{loss};
-    if (scores) outputs.push_back(scores);
+    if (scores.is_valid()) outputs.push_back(scores);
     std::vector<std::optional<std::size_t>> places;
     for (const Node& gradient : gradients) {
-        places.push_back(gradient ? std::optional(outputs.size()) : std::nullopt);
-        if (gradient) outputs.push_back(gradient);
+        places.push_back(gradient.is_valid() ? std::optional(outputs.size()) : std::nullopt);
+        if (gradient.is_valid()) outputs.push_back(gradient);
     }
     const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false, .threads = threads});
     std::vector<std::optional<std::size_t>> numbers;
     for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss)));
     if (entries_.size() == most) entries_.erase(entries_.begin());
-    entries_.push_back({std::move(types), Replay(compiled), std::move(numbers), bool(scores), std::move(places), std::move(trace)});
+    entries_.push_back({std::move(types), Replay(compiled), std::move(numbers), scores.is_valid(), std::move(places), std::move(trace)});
 }
 
 }  // namespace gradtape::nn

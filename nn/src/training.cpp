@@ -36,7 +36,7 @@ Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const T
 }
 
 Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
-    return read(outcome.loss.value(), outcome.scores ? std::optional(outcome.scores.value()) : std::nullopt, labels,
+    return read(outcome.loss.value(), outcome.scores.is_valid() ? std::optional(outcome.scores.value()) : std::nullopt, labels,
                 convention, where);
 }
 
@@ -124,10 +124,10 @@ Outcome Trainer::record(Tape& tape, const Replays* replays, const Tensor& inputs
     tape.guard_reads(replays && !replays->watch().plain());  // of the model's code: what the trainer reads after it is no control flow of the model's
     const Outcome outcome = record_(x, y);
     tape.guard_reads(false);
-    if (!outcome.loss || !outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
+    if (!outcome.loss.on(tape) || outcome.loss.shape().elements() != 1)
         throw ShapeError(
             "the loss function returned " +
-                (outcome.loss && outcome.loss.on(tape) ? "a value of shape " + to_string(outcome.loss.shape())
+                (outcome.loss.on(tape) ? "a value of shape " + to_string(outcome.loss.shape())
                                                        : std::string("no node of this recording")) +
                 "; need one number, the mean over the samples",
             {asked_by, {inputs.shape(), labels.shape()}, {}, where});

@@ -1,6 +1,7 @@
 // Files of programs for tests: to change them and set their checksum right again, and to compare what comes back.
 #pragma once
 
+#include <filesystem>
 #include <gradtape/compile.hpp>
 #include <gradtape/serialise.hpp>
 

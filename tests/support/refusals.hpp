@@ -26,7 +26,7 @@ struct Refusal {
     std::optional<int> axis{};    ///< expected axis(), where given
 };
 
-/// "" where the error's facts are the expected ones; `line` 0 leaves where() unchecked.
+/// "" where the error's facts are the expected ones, and its message ends with its source line: `line`, or any where that is 0.
 std::string compare(const Error& error, const Refusal& expected, unsigned line);
 
 /// "" where `call` throws an E with the expected facts that blames the line of this very call, and has recorded nothing.
@@ -44,7 +44,7 @@ std::string refused(const std::function<void()>& call, const Refusal& expected, 
     return "nothing was thrown";
 }
 
-/// The same for functions that know no source line.
+/// The same for what blames the line that recorded, not the one that asked.
 template <class E>
 std::string refused_anywhere(const std::function<void()>& call, const Refusal& expected) {
     return refused<E>(call, expected, 0);

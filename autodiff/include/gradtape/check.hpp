@@ -29,8 +29,17 @@ struct CheckResult {
 /// Compares the gradient of `function` (any shape of result) with central differences, element by element, at float64
 /// points `at`. Never throws for a wrong derivative: it reports the worst element, by how much, and at which step.
 CheckResult check_gradient(const std::function<Node(std::span<const Node>)>& function, std::span<const Tensor> at,
-                           const CheckOptions& options = {});
-CheckResult check_gradient(const std::function<Node(std::span<const Node>)>& function,
-                           std::initializer_list<Tensor> at, const CheckOptions& options = {});
+                           const CheckOptions& options = {}, Where where = Where::here());
+template <class Function>
+CheckResult check_gradient(const Function& function, std::span<const Tensor> at, const CheckOptions& options = {},
+                           Where where = Where::here()) {
+    if constexpr (detail::is_function_of_nodes<Function>())
+        return check_gradient(std::function<Node(std::span<const Node>)>(function), at, options, where);
+}
+template <class Function>
+CheckResult check_gradient(const Function& function, std::initializer_list<Tensor> at, const CheckOptions& options = {},
+                           Where where = Where::here()) {
+    return check_gradient(function, std::span<const Tensor>(at.begin(), at.size()), options, where);
+}
 
 }  // namespace gradtape

@@ -72,46 +72,45 @@ private:
 /// they were recorded; their recorded values (an abstract tape has none) are what a new Replay starts with. TapeError
 /// for nodes of another tape; ValueError where an update's first node is no parameter, or is given twice; ShapeError or
 /// DTypeError where its types differ.
-Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {},
-                 const CompileOptions& options = {});
-Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {},
-                 const CompileOptions& options = {});
+/// Results and updates are given one by one, in vectors, or mixed: `compile(tape, {loss, gradients}, updates)`.
+Compiled compile(const Tape& tape, const Several<Node>& outputs, const Several<Update>& updates = {},
+                 const CompileOptions& options = {}, Where where = Where::here());
 
 /// Compiles a program, perhaps one that was loaded; its parameters are numbered, and found by number, in its own order.
 /// A new Replay starts with the values that the program carries, if any.
-Compiled compile(const Program& program, const CompileOptions& options = {});
+Compiled compile(const Program& program, const CompileOptions& options = {}, Where where = Where::here());
 
 /// One thread's execution of a compiled program: its arena, its parameters, its results. A kernel of the user's may throw:
 /// the exception leaves `run`, the parameters are as they were. TapeError where a replay that is running is used: by a
 /// kernel of its own, or by another thread (which is not sure to be noticed). Error where a thread cannot be started.
 class Replay {
 public:
-    explicit Replay(const Compiled& compiled);
+    explicit Replay(const Compiled& compiled, Where where = Where::here());
     ~Replay();
     Replay(Replay&&) noexcept;
     Replay& operator=(Replay&&) noexcept;
 
     /// Binds input i, without a copy. ShapeError or DTypeError where the type is not the recorded one.
-    void set_input(std::size_t i, const Tensor& value);
+    void set_input(std::size_t i, const Tensor& value, Where where = Where::here());
     /// Gives parameter i a value.
-    void set_parameter(std::size_t i, const Tensor& value);
+    void set_parameter(std::size_t i, const Tensor& value, Where where = Where::here());
     /// Computes all outputs, then updates the parameters. Throws GuardFailed, with the parameters as they were; and
     /// ValueError where an input or parameter has not been set, or not since `release`.
-    void run();
+    void run(Where where = Where::here());
     /// Lets go of the tensors that were set, so that their owners may write them again: inputs, and parameters that no
     /// update writes.
-    void release();
+    void release(Where where = Where::here());
     /// Result i of the last run. Tensors taken out stay as they are: a later run leaves them their memory.
     /// ValueError before the first run, and after one that failed.
-    const Tensor output(std::size_t i) const;
+    const Tensor output(std::size_t i, Where where = Where::here()) const;
     /// The present value of parameter i.
-    const Tensor parameter(std::size_t i) const;
+    const Tensor parameter(std::size_t i, Where where = Where::here()) const;
 
 private:
     struct Retire {
         void operator()(detail::Execution* execution) const noexcept;
     };
-    detail::Execution& execution() const;
+    detail::Execution& execution(Where where) const;
     std::unique_ptr<detail::Execution, Retire> execution_;
 };
 
@@ -130,8 +129,8 @@ public:
     CompiledFunction(CompiledFunction&&) noexcept;
     CompiledFunction& operator=(CompiledFunction&&) noexcept;
 
-    std::vector<Tensor> operator()(std::span<const Tensor> inputs);
-    std::vector<Tensor> operator()(std::initializer_list<Tensor> inputs);
+    std::vector<Tensor> operator()(std::span<const Tensor> inputs, Where where = Where::here());
+    std::vector<Tensor> operator()(std::initializer_list<Tensor> inputs, Where where = Where::here());
     /// What is compiled, how often it was recorded for that, and why; and the warnings.
     std::string explain() const;
     /// How often it was compiled.
@@ -141,12 +140,23 @@ public:
 
 private:
     struct State;
-    State& state() const;
+    State& state(Where where = {}) const;
     std::shared_ptr<State> state_;  // shared with a call that is at work
 };
 
-inline CompiledFunction compile(CompiledFunction::Function function, const CompileOptions& options = {}) {
-    return CompiledFunction(std::move(function), options);
+/// `function` takes its inputs as std::span<const Node> and returns a Node or several.
+template <class F>
+    requires(!std::derived_from<std::remove_cvref_t<F>, Tape> && !std::derived_from<std::remove_cvref_t<F>, Program>)
+CompiledFunction compile(F&& function, const CompileOptions& options = {}) {
+    using Inputs = std::span<const Node>;
+    if constexpr (!std::is_invocable_v<F&, Inputs>) {
+        static_assert(sizeof(std::remove_reference_t<F>*) == 0, "a function to compile is called with its inputs, a std::span<const gradtape::Node>");
+    } else if constexpr (!std::is_convertible_v<std::invoke_result_t<F&, Inputs>, Several<Node>>) {
+        static_assert(sizeof(std::remove_reference_t<F>*) == 0, "a function to compile returns a gradtape::Node, or a vector of them");
+    } else {
+        return CompiledFunction(
+            [f = std::forward<F>(function)](Inputs x) mutable { return Several<Node>(f(x)).all(); }, options);
+    }
 }
 
 }  // namespace gradtape

@@ -11,19 +11,6 @@
 
 namespace gradtape {
 
-/// A line of source code. `Where::here()` as a default argument names the caller's line.
-struct Where {
-    const char* file = nullptr;
-    unsigned line = 0;
-
-    static constexpr Where here(const char* file = __builtin_FILE(), unsigned line = __builtin_LINE()) {
-        return {file, line};
-    }
-};
-
-/// "model.cpp:41"; empty where no line is known.
-std::string to_string(Where where);
-
 /// The facts of an error. Tests read these rather than the text.
 struct ErrorFacts {
     std::string primitive;         ///< what was asked for: a primitive, or a public function

@@ -1,8 +1,12 @@
-// Everything but xtensor: tensors, tape, operations, derivatives.
+// Tensors, tape, operations, derivatives; programs, compiled and as files. Headers of their own: check.hpp (a derivative
+// against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your own), xtensor.hpp,
+// nn/nn.hpp.
 #pragma once
 
+#include <gradtape/compile.hpp>
 #include <gradtape/ops.hpp>
 #include <gradtape/program.hpp>
+#include <gradtape/serialise.hpp>
 #include <gradtape/tape.hpp>
 #include <gradtape/tensor.hpp>
 #include <gradtape/transforms.hpp>

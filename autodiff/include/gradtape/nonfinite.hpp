@@ -29,7 +29,7 @@ struct NonFinite {
 /// counts as one: a constant of -inf is found before what it causes. Inputs and parameters come in the order in which
 /// they were recorded; ValueError, ShapeError or DTypeError where they do not fit. Replays pay nothing for this.
 std::optional<NonFinite> find_nonfinite(const Program& program, std::span<const Tensor> inputs,
-                                        std::span<const Tensor> parameters);
+                                        std::span<const Tensor> parameters, Where where = Where::here());
 
 /// "[log] gives 1 NaN, 2 infinite, others in [-3, 1.5]: %4 : float64(5,); operand %3 : float64(5,) in [-1, 4.5]
 /// (model.cpp:41)".

@@ -1,7 +1,7 @@
 // The operations. Names and broadcasting follow NumPy; every result is recorded on its operands' tape.
 //
-// Two-operand functions take numbers on either side (`2.0 * x`, `maximum(x, 0)`). Operands of unlike shape are
-// broadcast; of unlike dtype are refused (DTypeError): write `cast`. Below, z̄ is the cotangent of the result and
+// Two-operand functions take numbers and tensors on either side (`2.0 * x`, `maximum(x, 0)`). Operands of unlike shape
+// are broadcast; of unlike dtype are refused (DTypeError): write `cast`. Below, z̄ is the cotangent of the result and
 // x̄ = … the rule. "Edge" lines say what happens at kinks and poles; docs/numerics.md gives the reasons.
 #pragma once
 
@@ -15,15 +15,37 @@ namespace gradtape {
 class Axes {
 public:
     Axes() = default;
-    Axes(int axis) : list_{axis}, all_(false) {}
+    template <std::integral Integer>
+    Axes(Integer axis) : list_{std::int64_t(axis)}, all_(false) {}
     Axes(std::initializer_list<std::int64_t> axes) : list_(axes), all_(false) {}
     Axes(const Shape& axes) : list_(axes), all_(false) {}
     bool all() const noexcept { return all_; }
     const Shape& list() const noexcept { return list_; }
 
+    Axes(bool) GRADTAPE_DELETED("an axis is an integer; keepdims comes after the axes: sum(x, {}, true)");
+    template <std::floating_point Real>
+    Axes(Real) GRADTAPE_DELETED("an axis is an integer; of two numbers the larger is maximum(x, y), the smaller minimum(x, y)");
+    Axes(Node) GRADTAPE_DELETED("a node is no axis; of two nodes the larger is maximum(x, y), the smaller minimum(x, y)");
+    Axes(const Tensor&) GRADTAPE_DELETED("a tensor is no axis; the larger of two is maximum(x, y), the smaller minimum(x, y)");
+
 private:
     Shape list_;
     bool all_ = true;
+};
+
+/// Whether a reduction keeps the axes that it reduces, with extent 1: false or true.
+class Keepdims {
+public:
+    template <std::same_as<bool> Bool>
+    constexpr Keepdims(Bool keep) noexcept : keep_(keep) {}
+    constexpr operator bool() const noexcept { return keep_; }
+
+    template <Arithmetic T>
+        requires(!std::is_same_v<T, bool>)
+    Keepdims(T) GRADTAPE_DELETED("keepdims is true or false; several axes are a list: sum(x, {0, 1})");
+
+private:
+    bool keep_;
 };
 
 // ---- arithmetic: float32, float64, int64 -----------------------------------------------------------------
@@ -95,7 +117,7 @@ Node maximum(Operand x, Operand y);
 /// The smaller; as maximum. Also int64.
 Node minimum(Operand x, Operand y);
 /// min(max(x, low), high). Edge: derivative 1 at the bounds, also at infinite ones; NaN of NaN. ValueError where low > high.
-Node clamp(Operand x, double low, double high);
+Node clamp(Operand x, Number low, Number high);
 /// x log y, and 0 where x = 0. x̄ = z̄ log y, ȳ = z̄ x / y.
 Node xlogy(Operand x, Operand y);
 
@@ -127,31 +149,31 @@ Node stop_gradient(Operand x);
 // Over `axes`, all of them by default; keepdims keeps reduced axes with extent 1.
 
 /// Σ x. Pairwise over a fixed tree: accurate, and the same bits for any block size and thread count. Empty: 0.
-Node sum(Operand x, Axes axes = {}, bool keepdims = false);
+Node sum(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Σ x / count. Does not overflow where elements are near the largest. Empty: NaN. Floating only.
-Node mean(Operand x, Axes axes = {}, bool keepdims = false);
+Node mean(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// √Σ x², the 2-norm. x̄ = z̄ x / z. Edge: where z = 0 all derivatives are 0, of every order, so that the Hessian of
 /// square(norm(x)) is 0 there and not 2: write sum(square(x)). Floating only.
 /// Elements are scaled where their squares would overflow or vanish. With k infinite elements x̄ is ±z̄/√k at those, else 0.
-Node norm(Operand x, Axes axes = {}, bool keepdims = false);
+Node norm(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Σ (x − mean x)² / count, the population's. x̄ = 2 z̄ (x − mean x) / count. Empty: NaN. Floating only. It overflows where
 /// the variance does; `stddev` does not then.
-Node variance(Operand x, Axes axes = {}, bool keepdims = false);
+Node variance(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// √variance, the standard deviation. x̄ = z̄ (x − mean x) / (count z). Edge: where z = 0 as norm; so for equal elements.
-Node stddev(Operand x, Axes axes = {}, bool keepdims = false);
+Node stddev(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Π x. x̄ by products of the other elements (exact with zeros). Empty: 1.
-Node prod(Operand x, Axes axes = {}, bool keepdims = false);
+Node prod(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Largest element; NaN if any is, and then the derivative of those. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.
-Node max(Operand x, Axes axes = {}, bool keepdims = false);
+Node max(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Smallest element; as max.
-Node min(Operand x, Axes axes = {}, bool keepdims = false);
+Node min(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// log Σ eˣ, shifted by the maximum; floating only. x̄ = z̄ e^(x−z). Edges: all −inf (or empty) gives −inf and gradient 0;
 /// over no axes it is x itself.
-Node logsumexp(Operand x, Axes axes = {}, bool keepdims = false);
+Node logsumexp(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// eˣ / Σ eˣ along one axis; floating only. x̄ = z (z̄ − Σ z̄ z). Edge: a row of −inf gives 0.
-Node softmax(Operand x, int axis = -1);
+Node softmax(Operand x, Axis axis = -1);
 /// x − logsumexp(x) along one axis; floating only. x̄ = z̄ − e^z Σ z̄.
-Node log_softmax(Operand x, int axis = -1);
+Node log_softmax(Operand x, Axis axis = -1);
 
 // ---- shape: any dtype --------------------------------------------------------------------------------------
 
@@ -174,14 +196,21 @@ struct Range {
 /// x[start:stop:step, …]; axes not listed are taken whole. x̄ = z̄ scattered into zeros.
 Node slice(Operand x, std::initializer_list<Range> ranges);
 Node slice(Operand x, std::span<const Range> ranges);
-/// Joins tensors along an axis they may differ in.
-Node concatenate(std::span<const Node> parts, int axis = 0, Where where = Where::here());
-Node concatenate(std::initializer_list<Node> parts, int axis = 0, Where where = Where::here());
-/// Joins tensors of one shape along a new axis.
-Node stack(std::span<const Node> parts, int axis = 0, Where where = Where::here());
-Node stack(std::initializer_list<Node> parts, int axis = 0, Where where = Where::here());
-/// `before[i]` and `after[i]` elements of `value` around axis i.
-Node pad(Operand x, const Shape& before, const Shape& after, double value = 0.0);
+/// Joins tensors along an axis they may differ in: a list, a span or vector, or two to four nodes, `concatenate(a, b, -1)`.
+/// (C++ looks names up by the types of arguments, and a list in braces has none: it needs `gradtape::`.)
+Node concatenate(std::span<const Node> parts, Axis axis = 0, Where where = Where::here());
+Node concatenate(std::initializer_list<Node> parts, Axis axis = 0, Where where = Where::here());
+Node concatenate(Node a, Node b, Axis axis = 0, Where where = Where::here());
+Node concatenate(Node a, Node b, Node c, Axis axis = 0, Where where = Where::here());
+Node concatenate(Node a, Node b, Node c, Node d, Axis axis = 0, Where where = Where::here());
+/// Joins tensors of one shape along a new axis; given as to concatenate.
+Node stack(std::span<const Node> parts, Axis axis = 0, Where where = Where::here());
+Node stack(std::initializer_list<Node> parts, Axis axis = 0, Where where = Where::here());
+Node stack(Node a, Node b, Axis axis = 0, Where where = Where::here());
+Node stack(Node a, Node b, Node c, Axis axis = 0, Where where = Where::here());
+Node stack(Node a, Node b, Node c, Node d, Axis axis = 0, Where where = Where::here());
+/// `before[i]` and `after[i]` elements of `value` around axis i. DTypeError where `value` is none of x's dtype.
+Node pad(Operand x, const Shape& before, const Shape& after, Number value = 0.0);
 
 // ---- linear algebra: float32, float64 ----------------------------------------------------------------------
 
@@ -205,5 +234,21 @@ inline Node operator<(Operand x, Operand y) { return less(x, y); }
 inline Node operator<=(Operand x, Operand y) { return less_equal(x, y); }
 inline Node operator>(Operand x, Operand y) { return greater(x, y); }
 inline Node operator>=(Operand x, Operand y) { return greater_equal(x, y); }
+/// Element by element, as NumPy: a boolean tensor. Whether two nodes are one value: `same_node`.
+inline Node operator==(Operand x, Operand y) { return equal(x, y); }
+inline Node operator!=(Operand x, Operand y) { return not_equal(x, y); }
+/// `x` becomes the name of the new value; nothing is written in place, and other copies of `x` stay what they are.
+inline Node& operator+=(Node& x, Operand y) { return x = add(Operand(x, y.where()), y); }
+inline Node& operator-=(Node& x, Operand y) { return x = subtract(Operand(x, y.where()), y); }
+inline Node& operator*=(Node& x, Operand y) { return x = multiply(Operand(x, y.where()), y); }
+inline Node& operator/=(Node& x, Operand y) { return x = divide(Operand(x, y.where()), y); }
+
+/// Tensors are values: one of the two must be on a tape.
+Node operator+(const Tensor&, const Tensor&) GRADTAPE_DELETED("a tensor is a value: record one of the two by tape.constant");
+Node operator-(const Tensor&, const Tensor&) GRADTAPE_DELETED("a tensor is a value: record one of the two by tape.constant");
+Node operator*(const Tensor&, const Tensor&) GRADTAPE_DELETED("a tensor is a value: record one of the two by tape.constant");
+Node operator/(const Tensor&, const Tensor&) GRADTAPE_DELETED("a tensor is a value: record one of the two by tape.constant");
+Node operator==(const Tensor&, const Tensor&) GRADTAPE_DELETED("compare two tensors by same_bits(a, b), or their data()");
+Node operator!=(const Tensor&, const Tensor&) GRADTAPE_DELETED("compare two tensors by same_bits(a, b), or their data()");
 
 }  // namespace gradtape

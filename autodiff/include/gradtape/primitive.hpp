@@ -25,17 +25,17 @@ public:
     static constexpr std::size_t max = 4;
 
     Attributes() = default;
-    Attributes(std::initializer_list<Attribute> attributes);
-    explicit Attributes(std::span<const Attribute> attributes);
+    Attributes(std::initializer_list<Attribute> attributes, Where where = Where::here());
+    explicit Attributes(std::span<const Attribute> attributes, Where where = Where::here());
     /// The attribute `name`; ValueError where it is missing or of another type.
     template <class T>
-    const T& get(std::string_view name) const;
+    const T& get(std::string_view name, Where where = Where::here()) const;
     std::span<const Attribute> list() const noexcept;
     friend bool operator==(const Attributes& a, const Attributes& b);
     std::size_t hash() const noexcept;
 
 private:
-    const Attribute::Value& find(std::string_view name) const;
+    const Attribute::Value& find(std::string_view name, Where where) const;
     std::shared_ptr<const Attribute[]> list_;
     std::size_t count_ = 0;
 };
@@ -255,9 +255,9 @@ Node apply(const Primitive& primitive, std::initializer_list<Node> operands, con
 std::span<const Primitive* const> primitive_table();
 
 template <class T>
-const T& Attributes::get(std::string_view name) const {
-    if (const T* value = std::get_if<T>(&find(name))) return *value;
-    throw ValueError("attribute '" + std::string(name) + "' has another type", {});
+const T& Attributes::get(std::string_view name, Where where) const {
+    if (const T* value = std::get_if<T>(&find(name, where))) return *value;
+    throw ValueError("attribute '" + std::string(name) + "' has another type", {"attributes", {}, {}, where});
 }
 
 }  // namespace gradtape

@@ -4,8 +4,32 @@
 #include <gradtape/tape.hpp>
 
 #include <string>
+#include <vector>
 
 namespace gradtape {
+
+/// One T, a range of them, or a list in which these are mixed: `{loss, gradients}`.
+template <class T>
+class Several {
+public:
+    Several() = default;
+    Several(const T& one) : all_{one} {}
+    template <std::ranges::input_range Range>
+        requires std::same_as<std::ranges::range_value_t<const Range>, T>
+    Several(const Range& range) : all_(std::ranges::begin(range), std::ranges::end(range)) {}
+    Several(std::initializer_list<Several> parts) {
+        for (const Several& part : parts) all_.insert(all_.end(), part.all_.begin(), part.all_.end());
+    }
+    /// What a T is made of: of an update its two nodes.
+    template <class A, class B>
+        requires requires(const A& a, const B& b) { T{a, b}; }
+    Several(const A& a, const B& b) : all_{T{a, b}} {}
+
+    const std::vector<T>& all() const noexcept { return all_; }
+
+private:
+    std::vector<T> all_;
+};
 
 /// After each replay, `parameter` takes the value of `value`.
 struct Update {
@@ -17,8 +41,8 @@ class Program {
 public:
     /// All that `tape` recorded so far; `outputs` are its results. TapeError for nodes of another tape; ValueError where
     /// an update's first node is no parameter, or is given twice; ShapeError or DTypeError where its types differ.
-    Program(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates = {});
-    Program(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates = {});
+    Program(const Tape& tape, const Several<Node>& outputs, const Several<Update>& updates = {},
+            Where where = Where::here());
     ~Program();
     Program(const Program&);
     Program(Program&&) noexcept;
@@ -41,14 +65,14 @@ std::string to_text(const Program& program);
 std::string to_dot(const Program& program);
 /// Checks every rule a program must keep (operands come before use, types agree with the shape rules, outputs exist).
 /// Throws Error naming the first instruction that breaks one.
-void verify(const Program& program);
+void verify(const Program& program, Where where = Where::here());
 
 /// How a node came about: the primitive that made it, and the user's line, where known.
 struct Origin {
     const char* primitive = "";
     Where where;
 };
-Origin origin(Node z);
+Origin origin(Node z, Where where = Where::here());
 
 /// A parameter leaf that a value depends on, and the first node that uses it on the way.
 struct Reached {
@@ -56,13 +80,13 @@ struct Reached {
     Node user;
 };
 /// The parameter leaves that y depends on, through any primitives, in tape order.
-std::vector<Reached> parameters_reached(Node y);
+std::vector<Reached> parameters_reached(Node y, Where where = Where::here());
 
 /// Of every node, by index.
-std::vector<Origin> origins(const Tape& tape);
+std::vector<Origin> origins(const Tape& tape, Where where = Where::here());
 
 /// The first node with a NaN or an infinity in its value, leaves included; a default-made Node where all are finite. With
 /// `nan_only` infinities are passed over, which may be meant: a mask of −inf is not what made a NaN.
-Node first_non_finite(const Tape& tape, bool nan_only = false);
+Node first_non_finite(const Tape& tape, bool nan_only = false, Where where = Where::here());
 
 }  // namespace gradtape

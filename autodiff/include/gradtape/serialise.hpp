@@ -3,7 +3,6 @@
 
 #include <gradtape/program.hpp>
 
-#include <filesystem>
 #include <string_view>
 #include <system_error>
 
@@ -26,13 +25,13 @@ private:
 /// A file that cannot be written or read, or is none: a directory, a FIFO, a device.
 class FileError : public Error {
 public:
-    FileError(const std::string& problem, std::filesystem::path path, std::error_code code, ErrorFacts facts);
+    FileError(const std::string& problem, std::string path, std::error_code code, ErrorFacts facts);
     /// As it was asked for.
-    const std::filesystem::path& path() const noexcept { return path_; }
+    const std::string& path() const noexcept { return path_; }
     std::error_code code() const noexcept { return code_; }
 
 private:
-    std::filesystem::path path_;
+    std::string path_;
     std::error_code code_;
 };
 
@@ -46,7 +45,7 @@ using OwnPrimitives = std::span<const Primitive* const>;
 /// The file's bytes: text, then the tensors (docs/program_text.md gives the grammar). The same program gives the same
 /// bytes everywhere. Error where the program breaks a rule; ValueError for what has no text: a name that is no
 /// identifier or that two primitives have, attributes that the primitive's `settings` do not list.
-std::string to_bytes(const Program& program, const SaveOptions& options = {});
+std::string to_bytes(const Program& program, const SaveOptions& options = {}, Where where = Where::here());
 /// The program that `bytes` are. FormatError where they are none: nothing else is accepted than what to_bytes gives.
 /// ValueError where `own` has two primitives of one name, or one with a name of the library's.
 /// Memory taken stays in proportion to `bytes`.
@@ -56,11 +55,11 @@ Program from_bytes(std::string_view bytes, OwnPrimitives own = {}, Where where =
 
 /// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file, and whoever
 /// has the old one open keeps it. A link is followed; an old file's mode is kept, and a read-only one is refused.
-/// FileError where something fails, and where `path` is no regular file; the other file is then removed.
-void save(const std::filesystem::path& path, const Program& program, const SaveOptions& options = {},
+/// A std::filesystem::path will do. FileError where something fails, and where `path` is no regular file; the other file is then removed.
+void save(const std::string& path, const Program& program, const SaveOptions& options = {},
           Where where = Where::here());
 /// from_bytes of a file; messages name it. It is opened once, so files that are saved meanwhile do no harm. FileError
 /// where it cannot be read or is no regular file. What is no program is refused at its first wrong line, however large.
-Program load(const std::filesystem::path& path, OwnPrimitives own = {}, Where where = Where::here());
+Program load(const std::string& path, OwnPrimitives own = {}, Where where = Where::here());
 
 }  // namespace gradtape

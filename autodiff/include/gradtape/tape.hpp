@@ -19,9 +19,11 @@ class Node {
 public:
     Node() = default;
 
-    DType dtype() const;
-    Shape shape() const;
-    Type type() const;
+    DType dtype(Where where = Where::here()) const;
+    Shape shape(Where where = Where::here()) const;
+    /// One extent, of an axis counted from the end where negative: `x.shape(-1)`. ShapeError where there is no such axis.
+    std::int64_t shape(Axis axis, Where where = Where::here()) const;
+    Type type(Where where = Where::here()) const;
     /// The value, computed already. Shares the tape's memory without a copy, and stays valid when the tape is gone.
     /// TapeError on an abstract tape, and while the tape guards reads, except for a constant.
     const Tensor value(Where where = Where::here()) const;
@@ -31,9 +33,10 @@ public:
     /// Position on the tape: %index in printed programs.
     std::uint32_t index() const noexcept { return index_; }
     /// The line that recorded it.
-    Where where() const;
+    Where where(Where asked = Where::here()) const;
     /// False for a default-made node.
-    explicit operator bool() const noexcept { return recorder_ != nullptr; }
+    bool is_valid() const noexcept { return recorder_ != nullptr; }
+    explicit operator bool() const GRADTAPE_DELETED("a Node is a tensor, no condition: write .item(), logical_and, maximum or .is_valid()");
     bool on(const Tape& tape) const noexcept;
 
 private:
@@ -69,7 +72,8 @@ public:
     /// A leaf whose value is part of the program.
     Node constant(const Tensor& value, Where where = Where::here());
     /// A constant of one value in every element; nothing is stored per element.
-    Node full(const Shape& shape, double value, DType dtype = DType::float64, Where where = Where::here());
+    /// DTypeError where `value` is none of the dtype.
+    Node full(const Shape& shape, Number value, DType dtype = DType::float64, Where where = Where::here());
 
     /// While on, each number that `Node::item` gives is guarded: a replay of the recording refuses to run where it
     /// would be another. `Node::value` is refused: no guard stands for a tensor, and what C++ code does with its elements
@@ -80,7 +84,7 @@ public:
     std::size_t size() const noexcept;
     /// Forgets everything. Nodes become stale (using one throws TapeError); tensors taken out stay valid;
     /// the memory is kept for the next recording.
-    void clear();
+    void clear(Where where = Where::here());
     /// Bytes of memory the tape holds for values.
     std::size_t bytes() const noexcept;
 
@@ -114,30 +118,58 @@ Node sibling_parameter(Node x, const Tensor& value, Where where = Where::here())
 const Tensor peek(Node x, Where where = Where::here());
 /// Records a constant on the tape that `x` is on.
 Node sibling_constant(Node x, const Tensor& value, Where where = Where::here());
-/// A constant of x's shape and dtype with every element `value`, on x's tape.
-Node full_like(Node x, double value, Where where = Where::here());
+/// A constant of x's shape and dtype with every element `value`, on x's tape. DTypeError where `value` is none of the dtype.
+Node full_like(Node x, Number value, Where where = Where::here());
 /// True where both are valid nodes of one recording.
 bool same_recording(Node a, Node b) noexcept;
+/// True where both are the same value of one recording, or both default-made. (`a == b` compares elements.)
+bool same_node(Node a, Node b) noexcept;
+/// "%3 : float64(2,) [1, 2]", without the value on an abstract tape; "none" for a default-made node. As `peek`, it looks
+/// while the tape guards reads.
+std::string to_string(Node x, Where where = Where::here());
+template <>
+inline constexpr bool prints<Node> = true;
 /// Operand i of the instruction that made z, where that is the primitive `name`; a default-made Node otherwise.
-Node producer_operand(Node z, std::string_view name, std::size_t i = 0);
+Node producer_operand(Node z, std::string_view name, std::size_t i = 0, Where where = Where::here());
 
-/// What an operation takes: a node, or a number that becomes a constant of the other operand's type.
-/// Remembers the source line of the call.
+/// What an operation takes: a node; or a number, which becomes a constant of the other operand's shape and dtype; or a
+/// tensor, which becomes a constant beside the other operand, with the shape and dtype that it has. Remembers the source
+/// line of the call. Of a tensor it is a reference: an argument, not a variable.
 class Operand {
 public:
-    Operand(Node node, Where where = Where::here()) : node_(node), where_(where) {}
-    Operand(double number, Where where = Where::here()) : number_(number), where_(where) {}
-    Operand(int number, Where where = Where::here()) : number_(number), where_(where) {}
+    Operand(Node node, Where where = Where::here()) : Operand(Kind::node, where) { node_ = node; }
+    Operand(Number number, Where where = Where::here()) : Operand(number.whole() ? Kind::integer : Kind::real, where) {
+        if (number.whole())
+            integer_ = number.integer();
+        else
+            real_ = number.value();
+    }
+    template <Arithmetic T>
+    Operand(T number, Where where = Where::here()) : Operand(Number(number), where) {}
+    Operand(const Tensor& tensor, Where where = Where::here()) : Operand(Kind::tensor, where) { tensor_ = &tensor; }
 
+    bool is_node() const noexcept { return kind_ == Kind::node; }
+    bool is_tensor() const noexcept { return kind_ == Kind::tensor; }
+    bool is_number() const noexcept { return kind_ == Kind::real || kind_ == Kind::integer; }
+    /// Default-made where it is no node.
     const Node& node() const noexcept { return node_; }
-    bool is_number() const noexcept { return !node_; }
-    double number() const noexcept { return number_; }
-    Where where() const noexcept { return where_; }
+    Number number() const noexcept { return kind_ == Kind::integer ? Number(integer_) : Number(real_); }
+    const Tensor& tensor() const noexcept { return *tensor_; }
+    Where where() const noexcept { return {file_, line_}; }
 
 private:
+    enum class Kind : std::uint8_t { node, real, integer, tensor };
+    Operand(Kind kind, Where where) : real_(0), file_(where.file), line_(where.line), kind_(kind) {}
+
     Node node_;
-    double number_ = 0;
-    Where where_;
+    union {
+        double real_;
+        std::int64_t integer_;
+        const Tensor* tensor_;
+    };
+    const char* file_;
+    unsigned line_;
+    Kind kind_;
 };
 
 }  // namespace gradtape

@@ -25,6 +25,21 @@ Node jvp(Node y, Node wrt, Node tangent, Where where = Where::here());
 /// Hessian-vector product: ∂(∂y/∂x · v)/∂x, forward over reverse.
 Node hvp(Node y, Node wrt, Node v, Where where = Where::here());
 
+namespace detail {
+/// True for what is called with a span of nodes and returns a Node; else the build ends with a sentence.
+template <class Function>
+constexpr bool is_function_of_nodes() {
+    if constexpr (!std::is_invocable_v<Function&, std::span<const Node>>) {
+        static_assert(sizeof(std::remove_reference_t<Function>*) == 0, "the function is called with its arguments, a std::span<const gradtape::Node>");
+        return false;
+    } else {
+        constexpr bool node = std::is_convertible_v<std::invoke_result_t<Function&, std::span<const Node>>, Node>;
+        static_assert(node, "the function returns what it computes, a gradtape::Node");
+        return node;
+    }
+}
+}  // namespace detail
+
 /// A function's value and gradients, recorded on a tape of its own:
 /// `auto [value, gradients] = value_and_grad([](auto x) { return sum(x[0] * x[1]); }, {a, b});`
 struct ValueAndGrad {
@@ -32,18 +47,20 @@ struct ValueAndGrad {
     std::vector<Tensor> gradients;
 };
 template <class Function>
-ValueAndGrad value_and_grad(Function&& function, std::span<const Tensor> at) {
-    Tape tape;
-    std::vector<Node> x;
-    for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor));
-    const Node y = function(std::span<const Node>(x));
-    ValueAndGrad result{y.value(), {}};
-    for (Node g : grad(y, x)) result.gradients.push_back(g.value());
-    return result;
+ValueAndGrad value_and_grad(Function&& function, std::span<const Tensor> at, Where where = Where::here()) {
+    if constexpr (detail::is_function_of_nodes<Function>()) {
+        Tape tape;
+        std::vector<Node> x;
+        for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor, where));
+        const Node y = function(std::span<const Node>(x));
+        ValueAndGrad result{y.value(where), {}};
+        for (Node g : grad(y, x, where)) result.gradients.push_back(g.value(where));
+        return result;
+    }
 }
 template <class Function>
-ValueAndGrad value_and_grad(Function&& function, std::initializer_list<Tensor> at) {
-    return value_and_grad(function, std::span<const Tensor>(at.begin(), at.size()));
+ValueAndGrad value_and_grad(Function&& function, std::initializer_list<Tensor> at, Where where = Where::here()) {
+    return value_and_grad(function, std::span<const Tensor>(at.begin(), at.size()), where);
 }
 
 }  // namespace gradtape

@@ -22,14 +22,14 @@ bool operator==(const Attribute& a, const Attribute& b) {
     return a.value == b.value;
 }
 
-Attributes::Attributes(std::initializer_list<Attribute> attributes)
-    : Attributes(std::span(attributes.begin(), attributes.size())) {}
+Attributes::Attributes(std::initializer_list<Attribute> attributes, Where where)
+    : Attributes(std::span(attributes.begin(), attributes.size()), where) {}
 
-Attributes::Attributes(std::span<const Attribute> attributes) {
+Attributes::Attributes(std::span<const Attribute> attributes, Where where) {
     if (attributes.size() == 0) return;
-    if (attributes.size() > max) throw ValueError("more than 4 attributes", {});
+    if (attributes.size() > max) throw ValueError("more than 4 attributes", {"attributes", {}, {}, where});
     for (const Attribute& attribute : attributes)
-        if (!attribute.name) throw ValueError("an attribute has no name", {});
+        if (!attribute.name) throw ValueError("an attribute has no name", {"attributes", {}, {}, where});
 #if __cpp_lib_shared_ptr_arrays >= 201707L
     const auto list = std::make_shared<Attribute[]>(attributes.size());
 #else  // libc++ 14
@@ -44,10 +44,10 @@ std::span<const Attribute> Attributes::list() const noexcept {
     return list_ ? std::span<const Attribute>(list_.get(), count_) : std::span<const Attribute>();
 }
 
-const Attribute::Value& Attributes::find(std::string_view name) const {
+const Attribute::Value& Attributes::find(std::string_view name, Where where) const {
     for (const Attribute& attribute : list())
         if (attribute.name == name) return attribute.value;
-    throw ValueError("attribute '" + std::string(name) + "' is missing", {});
+    throw ValueError("attribute '" + std::string(name) + "' is missing", {"attributes", {}, {}, where});
 }
 
 bool operator==(const Attributes& a, const Attributes& b) {

@@ -24,7 +24,8 @@ decltype(auto) in_the_name_of(const Primitive& primitive, Where where, Call&& ca
     try {
         return call();
     } catch (const Error& error) {
-        if (error.where().file) throw;
+        // A shape or attributes asked for what is not there say so at the rule's line; the caller's is wanted too.
+        if (error.where().file && error.primitive() != "shape" && error.primitive() != "attributes") throw;
         rethrow_named(error, primitive, where);
     }
 }

@@ -50,11 +50,11 @@ void verify_from(std::span<const Instruction> instructions, std::size_t first) {
     for (std::size_t i = first; i < instructions.size(); ++i) verify_one(instructions, i);
 }
 
-void verify(std::span<const Instruction> instructions, std::span<const Index> outputs) {
+void verify(std::span<const Instruction> instructions, std::span<const Index> outputs, Where where) {
     verify_from(instructions, 0);
     for (Index output : outputs)
         if (output >= instructions.size())
-            throw Error("output %" + std::to_string(output) + " does not exist", {"verify", {}, {}, {}});
+            throw Error("output %" + std::to_string(output) + " does not exist", {"verify", {}, {}, where});
 }
 
 }  // namespace gradtape::detail

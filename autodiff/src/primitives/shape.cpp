@@ -103,7 +103,7 @@ Node bind_window(Op op, Node x, const Attributes& like, const Shape& shape) {
 /// The first part makes the tensor, where there is no sum yet; the others are added to it.
 Node add_parts(Node x, Node sum, std::span<const Part> parts) {
     const Shape shape = x.shape();
-    if (!sum) {
+    if (!sum.is_valid()) {
         sum = bind_window(Op::unslice, parts[0].z_bar, parts[0].attributes, shape);
         parts = parts.subspan(1);
     }

@@ -53,9 +53,9 @@ GuardFailed::GuardFailed(double expected, double found, Where where)
       expected_(expected),
       found_(found) {}
 
-Compiled compile(const Program& program, const CompileOptions& options) {
+Compiled compile(const Program& program, const CompileOptions& options, Where where) {
     if (options.threads < 1 || options.threads > 256)
-        throw ValueError("threads must be 1 to 256, not " + std::to_string(options.threads), {"compile", {}, {}, {}});
+        throw ValueError("threads must be 1 to 256, not " + std::to_string(options.threads), {"compile", {}, {}, where});
     const Program::Body& body = program.body();
     std::string report;
     auto plan = std::make_shared<Plan>(make_plan(optimised(body, options, report), options));
@@ -72,14 +72,9 @@ Compiled compile(const Program& program, const CompileOptions& options) {
     return Compiled(std::move(plan));
 }
 
-Compiled compile(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates,
-                 const CompileOptions& options) {
-    return compile(Program(tape, outputs, updates), options);
-}
-
-Compiled compile(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates,
-                 const CompileOptions& options) {
-    return compile(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size()), options);
+Compiled compile(const Tape& tape, const Several<Node>& outputs, const Several<Update>& updates,
+                 const CompileOptions& options, Where where) {
+    return compile(Program(tape, outputs, updates, where), options, where);
 }
 
 const Plan& Compiled::plan() const {
@@ -94,7 +89,7 @@ std::size_t Compiled::arena_bytes() const { return plan().arena_bytes; }
 std::optional<std::size_t> Compiled::parameter_number(Node leaf) const {
     const auto& leaves = plan().parameter_leaves;
     const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
-    if (!leaf || Recorder::recording(leaf) != plan_->recording) return std::nullopt;
+    if (!leaf.is_valid() || Recorder::recording(leaf) != plan_->recording) return std::nullopt;
     if (found == leaves.end() || *found != leaf.index()) return std::nullopt;
     return std::size_t(found - leaves.begin());
 }
@@ -108,47 +103,47 @@ std::string Compiled::explain() const { return plan().report; }
 
 namespace {
 
-std::shared_ptr<const Plan> plan_of(const Compiled& compiled) {
-    if (!compiled.shared_plan()) throw TapeError("this compiled program was moved from", {"replay", {}, {}, {}});
+std::shared_ptr<const Plan> plan_of(const Compiled& compiled, Where where) {
+    if (!compiled.shared_plan()) throw TapeError("this compiled program was moved from", {"replay", {}, {}, where});
     return compiled.shared_plan();
 }
 
 }  // namespace
 
-Replay::Replay(const Compiled& compiled) : execution_(new Execution(plan_of(compiled))) {}
+Replay::Replay(const Compiled& compiled, Where where) : execution_(new Execution(plan_of(compiled, where))) {}
 Replay::~Replay() = default;
 Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;
 void Replay::Retire::operator()(Execution* execution) const noexcept { execution->retire(); }
 
-Execution& Replay::execution() const {
-    if (!execution_) throw TapeError("this replay was moved from", {"replay", {}, {}, {}});
-    execution_->check_idle();
+Execution& Replay::execution(Where where) const {
+    if (!execution_) throw TapeError("this replay was moved from", {"replay", {}, {}, where});
+    execution_->check_idle(where);
     return *execution_;
 }
 
-void Replay::set_input(std::size_t i, const Tensor& value) { execution().set_input(i, value); }
-void Replay::set_parameter(std::size_t i, const Tensor& value) { execution().set_parameter(i, value); }
-void Replay::run() { execution().run(); }
-void Replay::release() { execution().release(); }
+void Replay::set_input(std::size_t i, const Tensor& value, Where where) { execution(where).set_input(i, value, where); }
+void Replay::set_parameter(std::size_t i, const Tensor& value, Where where) { execution(where).set_parameter(i, value, where); }
+void Replay::run(Where where) { execution(where).run(where); }
+void Replay::release(Where where) { execution(where).release(); }
 
-const Tensor Replay::output(std::size_t i) const {
-    const Execution& its = execution();
+const Tensor Replay::output(std::size_t i, Where where) const {
+    const Execution& its = execution(where);
     if (i >= its.outputs.size())
-        throw ValueError("no output " + std::to_string(i) + "; there are " + std::to_string(its.outputs.size()), {"replay", {}, {}, {}});
+        throw ValueError("no output " + std::to_string(i) + "; there are " + std::to_string(its.outputs.size()), {"replay", {}, {}, where});
     if (!its.complete)
         throw ValueError("output " + std::to_string(i) + " has no value: no run was completed since the replay was made, "
-                         "or since one failed", {"replay", {its.outputs[i].shape()}, {}, {}});
+                         "or since one failed", {"replay", {its.outputs[i].shape()}, {}, where});
     return its.outputs[i];
 }
 
-const Tensor Replay::parameter(std::size_t i) const {
-    const Execution& its = execution();
+const Tensor Replay::parameter(std::size_t i, Where where) const {
+    const Execution& its = execution(where);
     if (i >= its.parameters.size())
         throw ValueError("no parameter " + std::to_string(i) + "; there are " + std::to_string(its.parameters.size()),
-                         {"replay", {}, {}, {}});
+                         {"replay", {}, {}, where});
     if (!its.parameters[i].owner())
-        throw ValueError("parameter " + std::to_string(i) + " is not set", {"replay", {}, {}, {}});
+        throw ValueError("parameter " + std::to_string(i) + " is not set", {"replay", {}, {}, where});
     return its.parameters[i];
 }
 

@@ -34,22 +34,22 @@ bool fits(const std::vector<Tensor>& tensors, std::size_t i, const Tensor& value
 }
 
 /// Why a tensor cannot be tensor i.
-[[noreturn]] void refuse(const char* what, const std::vector<Tensor>& tensors, std::size_t i, const Type& given) {
+[[noreturn]] void refuse(const char* what, const std::vector<Tensor>& tensors, std::size_t i, const Type& given, Where where) {
     if (i >= tensors.size())
         throw ValueError(std::string("no ") + what + " " + std::to_string(i) + "; there are " + std::to_string(tensors.size()),
-                         {"replay", {}, {}, {}});
+                         {"replay", {}, {}, where});
     const Type& wanted = tensors[i].type();
     const std::string problem = std::string(what) + " " + std::to_string(i) + " was recorded as " + to_string(wanted) +
                                 ", got " + to_string(given) + "; record again for another type";
-    const ErrorFacts facts{"replay", {wanted.shape, given.shape}, {}, {}};
+    const ErrorFacts facts{"replay", {wanted.shape, given.shape}, {}, where};
     if (wanted.shape == given.shape) throw DTypeError(problem, facts);
     throw ShapeError(problem, facts);
 }
 
-void check_elements(const char* what, std::size_t i, const Tensor& value) {
+void check_elements(const char* what, std::size_t i, const Tensor& value, Where where) {
     if (!value.raw()) [[unlikely]]
         throw TapeError(std::string("the tensor for ") + what + " " + std::to_string(i) + " has no elements: it was moved from",
-                        {"replay", {}, {}, {}});
+                        {"replay", {}, {}, where});
 }
 
 /// Repeats each of `source` `period` times, or all of it again and again; elements begin … begin + count of that.
@@ -199,16 +199,16 @@ void Execution::settle(const Group& group) {
     }
 }
 
-void Execution::set_input(std::size_t i, const Tensor& value) {
-    if (!fits(inputs, i, value)) refuse("input", inputs, i, value.type());
-    check_elements("input", i, value);
+void Execution::set_input(std::size_t i, const Tensor& value, Where where) {
+    if (!fits(inputs, i, value)) refuse("input", inputs, i, value.type(), where);
+    check_elements("input", i, value, where);
     inputs[i] = value;
     point(plan->input_buffers[i], value.raw());
 }
 
-void Execution::set_parameter(std::size_t i, const Tensor& value) {
-    if (!fits(parameters, i, value)) refuse("parameter", parameters, i, value.type());
-    check_elements("parameter", i, value);
+void Execution::set_parameter(std::size_t i, const Tensor& value, Where where) {
+    if (!fits(parameters, i, value)) refuse("parameter", parameters, i, value.type(), where);
+    check_elements("parameter", i, value, where);
     parameters[i] = value;
     point(plan->parameter_buffers[i], value.raw());
 }
@@ -221,12 +221,12 @@ void Execution::release() {
     released_ = true;
 }
 
-void Execution::check_bound() const {
+void Execution::check_bound(Where where) const {
     for (const auto* tensors : {&inputs, &parameters})
         for (std::size_t i = 0; i < tensors->size(); ++i)
             if (!(*tensors)[i].owner())
                 throw ValueError(std::string(tensors == &inputs ? "input " : "parameter ") + std::to_string(i) +
-                                     " is not set; set it before the run", {"replay", {}, {}, {}});
+                                     " is not set; set it before the run", {"replay", {}, {}, where});
 }
 
 /// Results that somebody still holds are left to them: the run writes into memory of its own.
@@ -373,8 +373,8 @@ private:
     Execution& execution_;
 };
 
-void Execution::refuse_running() {
-    throw TapeError("this replay is running: a kernel of its own, or another thread, cannot use it", {"replay", {}, {}, {}});
+void Execution::refuse_running(Where where) {
+    throw TapeError("this replay is running: a kernel of its own, or another thread, cannot use it", {"replay", {}, {}, where});
 }
 
 void Execution::retire() noexcept {
@@ -382,13 +382,13 @@ void Execution::retire() noexcept {
     if (!running_) delete this;
 }
 
-void Execution::run() {
+void Execution::run(Where where) {
     const Running running(*this);
-    run_steps();
+    run_steps(where);
 }
 
-void Execution::run_steps() {
-    if (released_) check_bound();
+void Execution::run_steps(Where where) {
+    if (released_) check_bound(where);
     released_ = false;
     own_results();
     complete = false;

@@ -9,13 +9,13 @@ namespace gradtape::detail {
 struct Execution {
     explicit Execution(std::shared_ptr<const Plan> plan);
 
-    void set_input(std::size_t i, const Tensor& value);
-    void set_parameter(std::size_t i, const Tensor& value);
-    void run();
+    void set_input(std::size_t i, const Tensor& value, Where where);
+    void set_parameter(std::size_t i, const Tensor& value, Where where);
+    void run(Where where);
     void release();
     /// TapeError while it runs: a kernel of the user's may do anything.
-    void check_idle() const {
-        if (running_) [[unlikely]] refuse_running();
+    void check_idle(Where where) const {
+        if (running_) [[unlikely]] refuse_running(where);
     }
     /// Deletes it, or has the present run do so.
     void retire() noexcept;
@@ -26,8 +26,8 @@ struct Execution {
 
 private:
     class Running;
-    [[noreturn]] static void refuse_running();
-    void run_steps();
+    [[noreturn]] static void refuse_running(Where where);
+    void run_steps(Where where);
 
     /// Where a block of a group lies, and in which slots it is computed.
     struct Block {
@@ -47,7 +47,7 @@ private:
     void settle(const Group& group);
     void settle_links(std::size_t member);
     void own_results();
-    void check_bound() const;
+    void check_bound(Where where) const;
     void run_group(const Group& group);
     void run_part(const Group& group, std::size_t part, std::size_t member);
     void run_op(const Group& group, const GroupOp& op, const Block& block);

@@ -45,18 +45,19 @@ struct CompiledFunction::State {
 
     Watch watch{};
 
-    std::vector<Node> record(Tape& tape, std::span<const Tensor> inputs) {
+    std::vector<Node> record(Tape& tape, std::span<const Tensor> inputs, Where where) {
         tape.guard_reads(!watch.plain());
         std::vector<Node> leaves;
-        for (const Tensor& input : inputs) leaves.push_back(tape.input(input));
+        for (const Tensor& input : inputs) leaves.push_back(tape.input(input, where));
         std::vector<Node> outputs = function(leaves);
         refuse_parameters(tape);
         tape.guard_reads(false);
         return outputs;
     }
 
-    Entry& add(const Tape& tape, std::span<const Node> outputs, std::vector<Type> types, Trace trace, const std::string& why) {
-        Compiled compiled = compile(tape, outputs, {}, options);
+    Entry& add(const Tape& tape, std::span<const Node> outputs, std::vector<Type> types, Trace trace, const std::string& why,
+               Where where) {
+        Compiled compiled = compile(tape, outputs, {}, options, where);
         if (recent.size() >= cache) recent.erase(recent.begin());
         Replay replay(compiled);
         recent.push_back({std::move(types), std::move(compiled), std::move(replay), std::move(trace)});
@@ -72,7 +73,7 @@ struct CompiledFunction::State {
     }
 
     /// Tries the recordings of these types, the latest used first; where all their guards fail, records anew.
-    std::vector<Tensor> call(std::span<const Tensor> inputs) {
+    std::vector<Tensor> call(std::span<const Tensor> inputs, Where where) {
         const std::vector<Type> types = types_of(inputs);
         for (std::size_t k = recent.size(); k-- > 0;) {
             if (recent[k].types != types || recent[k].trace) continue;
@@ -85,13 +86,13 @@ struct CompiledFunction::State {
                 watch.guard_failed(failure);
             }
         }
-        return call_recorded(inputs, types);
+        return call_recorded(inputs, types, where);
     }
 
     /// Runs the function. A recording is replayed once a second call has recorded the same.
-    std::vector<Tensor> call_recorded(std::span<const Tensor> inputs, const std::vector<Type>& types) {
+    std::vector<Tensor> call_recorded(std::span<const Tensor> inputs, const std::vector<Type>& types, Where where) {
         Tape tape;
-        const std::vector<Node> outputs = record(tape, inputs);
+        const std::vector<Node> outputs = record(tape, inputs, where);
         if (!watch.plain()) {
             Trace trace(tape, outputs);
             for (std::size_t k = recent.size(); k-- > 0 && !watch.plain();) {
@@ -105,11 +106,11 @@ struct CompiledFunction::State {
             const std::string why = watch.reason();
             watch.recorded_again();
             if (!watch.plain())
-                return run(add(tape, outputs, types, std::move(trace), why.empty() ? unknown_types() : why), inputs);
+                return run(add(tape, outputs, types, std::move(trace), why.empty() ? unknown_types() : why, where), inputs);
             recent.clear();
         }
         std::vector<Tensor> results;
-        for (Node output : outputs) results.push_back(output.value());
+        for (Node output : outputs) results.push_back(output.value(where));
         return results;
     }
 
@@ -134,23 +135,23 @@ CompiledFunction::~CompiledFunction() = default;
 CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
 CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;
 
-CompiledFunction::State& CompiledFunction::state() const {
-    if (!state_) throw TapeError("this compiled function was moved from", {"compile", {}, {}, {}});
+CompiledFunction::State& CompiledFunction::state(Where where) const {
+    if (!state_) throw TapeError("this compiled function was moved from", {"compile", {}, {}, where});
     return *state_;
 }
 
-std::vector<Tensor> CompiledFunction::operator()(std::span<const Tensor> inputs) {
-    if (state().at_work)
-        throw TapeError("this compiled function is at work: its own function, or a kernel, cannot call it", {"compile", {}, {}, {}});
+std::vector<Tensor> CompiledFunction::operator()(std::span<const Tensor> inputs, Where where) {
+    if (state(where).at_work)
+        throw TapeError("this compiled function is at work: its own function, or a kernel, cannot call it", {"compile", {}, {}, where});
     struct AtWork {
         std::shared_ptr<State> state;
         explicit AtWork(std::shared_ptr<State> its) : state(std::move(its)) { state->at_work = true; }
         ~AtWork() { state->at_work = false; }
     } const at_work(state_);
-    return at_work.state->call(inputs);
+    return at_work.state->call(inputs, where);
 }
-std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> inputs) {
-    return (*this)(std::span(inputs.begin(), inputs.size()));
+std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> inputs, Where where) {
+    return (*this)(std::span(inputs.begin(), inputs.size()), where);
 }
 
 std::size_t CompiledFunction::recordings() const { return state().recordings; }

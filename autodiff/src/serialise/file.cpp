@@ -6,6 +6,7 @@
 #include "read.hpp"
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct Request {
 
     /// "[save] cannot write 'step.gradtape': No space left on device (model.cpp:41)"
     [[noreturn]] void refuse(const std::string& problem, int error, const std::string& reason) const {
-        throw FileError(problem + " '" + printable(path.string()) + "': " + reason, path,
+        throw FileError(problem + " '" + printable(path.string()) + "': " + reason, path.string(),
                         std::error_code(error, std::generic_category()), {function, {}, {}, where});
     }
     [[noreturn]] void refuse(const std::string& problem, int error) const {
@@ -171,7 +172,7 @@ private:
 
 }  // namespace
 
-FileError::FileError(const std::string& problem, fs::path path, std::error_code code, ErrorFacts facts)
+FileError::FileError(const std::string& problem, std::string path, std::error_code code, ErrorFacts facts)
     : Error(problem, std::move(facts)), path_(std::move(path)), code_(code) {}
 
 Program from_bytes(std::string_view bytes, OwnPrimitives own, Where where) {
@@ -179,7 +180,8 @@ Program from_bytes(std::string_view bytes, OwnPrimitives own, Where where) {
     return detail::read_program(source, own, {"from_bytes", {}, where});
 }
 
-void save(const fs::path& path, const Program& program, const SaveOptions& options, Where where) {
+void save(const std::string& name, const Program& program, const SaveOptions& options, Where where) {
+    const fs::path path(name);
     const Request request{"save", path, where};
     request.check();
     struct stat old {};
@@ -187,7 +189,7 @@ void save(const fs::path& path, const Program& program, const SaveOptions& optio
     if (!replaces && errno != ENOENT) request.refuse("cannot save", errno);
     if (replaces) request.require_regular(old.st_mode);
     if (replaces && ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) request.refuse("cannot write", errno);
-    const std::string bytes = to_bytes(program, options);
+    const std::string bytes = to_bytes(program, options, where);
     const fs::path target = end_of_links(request);
     if (!target.has_filename()) request.refuse("cannot save", ENOENT, "the path names no file");
     Temporary file(request, target, replaces ? old.st_mode & 0777 : 0666);
@@ -196,7 +198,8 @@ void save(const fs::path& path, const Program& program, const SaveOptions& optio
     file.become_target();
 }
 
-Program load(const fs::path& path, OwnPrimitives own, Where where) {
+Program load(const std::string& name, OwnPrimitives own, Where where) {
+    const fs::path path(name);
     const Request request{"load", path, where};
     request.check();
     // without waiting for a FIFO's writer

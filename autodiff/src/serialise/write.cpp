@@ -102,8 +102,8 @@ Values values_of(const Program::Body& body, const SaveOptions& options) {
 
 }  // namespace
 
-std::string to_bytes(const Program& program, const SaveOptions& options) {
-    verify(program);
+std::string to_bytes(const Program& program, const SaveOptions& options, Where where) {
+    verify(program, where);
     const Program::Body& body = program.body();
     Known known = library();
     std::string text = std::string(format::magic) + std::string(format::version) + "\n";

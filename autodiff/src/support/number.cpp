@@ -27,6 +27,7 @@ private:
 
 template <class T>
 std::string text_of(T number) {
+    if (number != number) return "nan";  // of either sign
     const DefaultEnvironment environment;
     char text[32];
     return {text, std::to_chars(text, text + sizeof text, number).ptr};

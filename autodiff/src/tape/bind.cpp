@@ -3,8 +3,7 @@
 #include "recorder.hpp"
 
 #include "../ir/own.hpp"
-
-#include <cmath>
+#include "../support/number.hpp"
 
 namespace gradtape {
 namespace detail {
@@ -18,7 +17,7 @@ struct Call {
     ErrorFacts facts() const {
         std::vector<Shape> shapes;
         for (const Operand& x : operands)
-            if (!x.is_number()) shapes.push_back(x.node().shape());
+            if (x.is_node()) shapes.push_back(x.node().shape());
         return {primitive.name, shapes, {}, where};
     }
 };
@@ -27,7 +26,7 @@ struct Call {
 Recorder& common_recorder(const Call& call) {
     Recorder* recorder = nullptr;
     for (const Operand& x : call.operands) {
-        if (x.is_number()) continue;
+        if (!x.is_node()) continue;
         Recorder& its = Recorder::of(x.node(), call.primitive.name, call.where);
         if (recorder && recorder != &its)
             throw TapeError("operands are on different tapes; record them on one", {call.primitive.name, {}, {}, call.where});
@@ -77,20 +76,29 @@ DType number_dtype(const Call& call) {
 
 Index number(Recorder& recorder, const Call& call, std::size_t k, const Shape& shape) {
     const DType dtype = k < call.primitive.loop_operand ? DType::boolean : number_dtype(call);
-    const double value = call.operands[k].number();
+    const Number value = call.operands[k].number();
     if (!holds(dtype, value))
-        throw DTypeError("number " + std::to_string(value) + " is no " + to_string(dtype) + "; cast the other operand",
+        throw DTypeError("number " + digits(value) + " is no " + to_string(dtype) + "; cast the other operand",
                          call.facts());
-    return recorder.number({dtype, shape}, value, call.where).index();
+    if (is_double(dtype, value)) [[likely]] return recorder.number({dtype, shape}, value.value(), call.where).index();
+    return recorder.full(call.primitive.name, {dtype, shape}, value, call.where).index();
+}
+
+/// Tensors become constants beside the nodes.
+Node bind_tensors(Op op, std::initializer_list<Operand> operands, const Attributes& attributes, Recorder& recorder) {
+    const Operand* x = operands.begin();
+    Recorder::Attempt attempt(recorder);
+    const auto recorded = [&](const Operand& operand) {
+        return operand.is_tensor() ? Operand(recorder.leaf(Op::constant, operand.tensor(), operand.where()), operand.where())
+                                   : operand;
+    };
+    switch (operands.size()) {
+        case 2: return attempt.keep(bind(op, {recorded(x[0]), recorded(x[1])}, attributes));
+        default: return attempt.keep(bind(op, {recorded(x[0]), recorded(x[1]), recorded(x[2])}, attributes));
+    }
 }
 
 }  // namespace
-
-bool holds(DType dtype, double number) {
-    if (dtype == DType::boolean) return number == 0 || number == 1;
-    if (dtype == DType::float32) return !std::isfinite(number) || std::isfinite(float(number));
-    return dtype == DType::float64 || (std::trunc(number) == number && std::abs(number) < 9.2e18);
-}
 
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes) {
     const Call call{primitive(op), std::span(operands.begin(), operands.size()), operands.begin()->where()};
@@ -102,8 +110,9 @@ Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attr
     for (std::size_t k = 0; k < operands.size(); ++k) {
         const Operand& x = call.operands[k];
         indices[k] = x.node().index();
+        if (x.is_tensor()) [[unlikely]] return bind_tensors(op, operands, attributes, recorder);
         numbers = numbers || x.is_number();
-        if (!x.is_number()) {
+        if (x.is_node()) {
             const Shape& its = recorder.at(indices[k]).type.shape;
             if (!shape) shape = &its;
             as_they_are = as_they_are && (!broadcasts || its == *shape);

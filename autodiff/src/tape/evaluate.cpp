@@ -5,16 +5,16 @@ namespace gradtape::detail {
 namespace {
 
 void check_leaves(const Program::Body& body, const char* kind, std::span<const Index> leaves,
-                  std::span<const Tensor> tensors) {
+                  std::span<const Tensor> tensors, Where where) {
     if (tensors.size() != leaves.size())
         throw ValueError("got " + std::to_string(tensors.size()) + " " + kind + "s; the program has " +
-                             std::to_string(leaves.size()), {"evaluate", {}, {}, {}});
+                             std::to_string(leaves.size()), {"evaluate", {}, {}, where});
     for (std::size_t k = 0; k < leaves.size(); ++k) {
         const Instruction& leaf = body.instructions[leaves[k]];
         if (tensors[k].type() == leaf.type) continue;
         const std::string problem = std::string(kind) + " " + std::to_string(k) + " is " + to_string(tensors[k].type()) +
                                     "; the program was recorded with " + to_string(leaf.type);
-        const ErrorFacts facts{"evaluate", {tensors[k].shape(), leaf.type.shape}, {}, leaf.where};
+        const ErrorFacts facts{"evaluate", {tensors[k].shape(), leaf.type.shape}, {}, where.file ? where : leaf.where};
         if (tensors[k].dtype() != leaf.type.dtype) throw DTypeError(problem, facts);
         throw ShapeError(problem, facts);
     }
@@ -26,10 +26,11 @@ bool is_at(std::span<const Index> leaves, std::size_t next, Index index) {
 
 }  // namespace
 
-Evaluation::Evaluation(const Program::Body& body, std::span<const Tensor> inputs, std::span<const Tensor> parameters)
+Evaluation::Evaluation(const Program::Body& body, std::span<const Tensor> inputs, std::span<const Tensor> parameters,
+                       Where where)
     : body_(body), inputs_(inputs), parameters_(parameters) {
-    check_leaves(body, "input", body.inputs, inputs);
-    check_leaves(body, "parameter", body.parameters, parameters);
+    check_leaves(body, "input", body.inputs, inputs, where);
+    check_leaves(body, "parameter", body.parameters, parameters, where);
     now_.reserve(body.instructions.size());
 }
 

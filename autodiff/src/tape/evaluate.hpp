@@ -10,7 +10,8 @@ namespace gradtape::detail {
 class Evaluation {
 public:
     /// `body` and the tensors must outlive it. ValueError, ShapeError or DTypeError where the leaves do not fit.
-    Evaluation(const Program::Body& body, std::span<const Tensor> inputs, std::span<const Tensor> parameters);
+    Evaluation(const Program::Body& body, std::span<const Tensor> inputs, std::span<const Tensor> parameters,
+               Where where = {});
 
     /// Runs the next instruction; false where none is left.
     bool step();

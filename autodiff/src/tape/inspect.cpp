@@ -28,13 +28,13 @@ bool is_free(const Tensor& tensor, bool nan_only) {
 
 }  // namespace
 
-Origin origin(Node z) {
-    const detail::Instruction& made = Recorder::of(z, "origin", {}).at(z.index());
+Origin origin(Node z, Where where) {
+    const detail::Instruction& made = Recorder::of(z, "origin", where).at(z.index());
     return {made.primitive->name, made.where};
 }
 
-std::vector<Reached> parameters_reached(Node y) {
-    Recorder& recorder = Recorder::of(y, "parameters_reached", {});
+std::vector<Reached> parameters_reached(Node y, Where where) {
+    Recorder& recorder = Recorder::of(y, "parameters_reached", where);
     constexpr Index nobody = ~Index(0);
     // user[i]: the first instruction that y depends on and that uses i; y stands for its own user.
     std::vector<Index> user(std::size_t(y.index()) + 1, nobody);
@@ -49,17 +49,17 @@ std::vector<Reached> parameters_reached(Node y) {
     return result;
 }
 
-std::vector<Origin> origins(const Tape& tape) {
+std::vector<Origin> origins(const Tape& tape, Where where) {
     std::vector<Origin> result;
-    for (const detail::Instruction& made : Recorder::in(tape).instructions())
+    for (const detail::Instruction& made : Recorder::in(tape, where).instructions())
         result.push_back({made.primitive->name, made.where});
     return result;
 }
 
-Node first_non_finite(const Tape& tape, bool nan_only) {
-    Recorder& recorder = Recorder::in(tape);
+Node first_non_finite(const Tape& tape, bool nan_only, Where where) {
+    Recorder& recorder = Recorder::in(tape, where);
     for (Index i = 0; i < recorder.size(); ++i)
-        if (!is_free(recorder.value(i), nan_only)) return recorder.node(i);
+        if (!is_free(recorder.value(i, where), nan_only)) return recorder.node(i);
     return {};
 }
 

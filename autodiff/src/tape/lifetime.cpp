@@ -54,8 +54,8 @@ void Recorder::empty() noexcept {
     guards_ = false;
 }
 
-void Recorder::clear() {
-    if (at_work_) throw TapeError("an operation is being recorded on this tape; clear it after", {"clear", {}, {}, {}});
+void Recorder::clear(Where where) {
+    if (at_work_) throw TapeError("an operation is being recorded on this tape; clear it after", {"clear", {}, {}, where});
     instructions_.clear();
     values_.clear();
     leaves_.clear();

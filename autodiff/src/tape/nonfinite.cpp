@@ -59,9 +59,9 @@ std::string name(const NonFinite::Figures& figures) {
 }  // namespace
 
 std::optional<NonFinite> find_nonfinite(const Program& program, std::span<const Tensor> inputs,
-                                        std::span<const Tensor> parameters) {
+                                        std::span<const Tensor> parameters, Where where) {
     const Program::Body& body = program.body();
-    detail::Evaluation evaluation(body, inputs, parameters);
+    detail::Evaluation evaluation(body, inputs, parameters, where);
     for (Index i = 0; evaluation.step(); ++i) {
         const detail::Instruction& instruction = body.instructions[i];
         if (!is_floating(instruction.type.dtype)) continue;

@@ -12,44 +12,44 @@ using detail::Recorder;
 
 namespace {
 
-Index parameter_index(const Recorder& recorder, const Update& update) {
-    if (&Recorder::of(update.parameter, "program", {}) != &recorder || &Recorder::of(update.value, "program", {}) != &recorder)
-        throw TapeError("an update is on another tape", {"program", {}, {}, {}});
+Index parameter_index(const Recorder& recorder, const Update& update, Where where) {
+    if (&Recorder::of(update.parameter, "program", where) != &recorder || &Recorder::of(update.value, "program", where) != &recorder)
+        throw TapeError("an update is on another tape", {"program", {}, {}, where});
     const detail::Instruction& leaf = recorder.at(update.parameter.index());
     if (leaf.primitive != &detail::primitive(detail::Op::parameter))
         throw ValueError("only parameters can be updated; node %" + std::to_string(update.parameter.index()) + " : " +
                              to_string(leaf.type) + " is no parameter",
-                         {"program", {leaf.type.shape}, {}, leaf.where});
+                         {"program", {leaf.type.shape}, {}, where});
     const Type& type = recorder.at(update.value.index()).type;
     if (type == leaf.type) return update.parameter.index();
     const std::string problem = "an update of type " + to_string(type) + " for a parameter of type " +
                                 to_string(leaf.type) + "; needs the same";
-    const ErrorFacts facts{"program", {leaf.type.shape, type.shape}, {}, leaf.where};
+    const ErrorFacts facts{"program", {leaf.type.shape, type.shape}, {}, where};
     if (type.shape == leaf.type.shape) throw DTypeError(problem, facts);
     throw ShapeError(problem, facts);
 }
 
-void add_updates(Program::Body& body, const Recorder& recorder, std::span<const Update> updates) {
+void add_updates(Program::Body& body, const Recorder& recorder, std::span<const Update> updates, Where where) {
     std::unordered_set<Index> updated;
     for (const Update& update : updates) {
-        const Index parameter = parameter_index(recorder, update);
+        const Index parameter = parameter_index(recorder, update, where);
         if (!updated.insert(parameter).second)
-            throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"program", {}, {}, {}});
+            throw ValueError("parameter %" + std::to_string(parameter) + " is updated twice", {"program", {}, {}, where});
         body.updates.push_back({parameter, update.value.index()});
     }
 }
 
 }  // namespace
 
-Program::Program(const Tape& tape, std::span<const Node> outputs, std::span<const Update> updates)
+Program::Program(const Tape& tape, const Several<Node>& outputs, const Several<Update>& updates, Where where)
     : body_(std::make_unique<Body>()) {
-    Recorder& recorder = Recorder::in(tape);
-    for (const Node& output : outputs) {
-        if (&Recorder::of(output, "program", {}) != &recorder)
-            throw TapeError("an output is on another tape", {"program", {}, {}, {}});
+    Recorder& recorder = Recorder::in(tape, where);
+    for (const Node& output : outputs.all()) {
+        if (&Recorder::of(output, "program", where) != &recorder)
+            throw TapeError("an output is on another tape", {"program", {}, {}, where});
         body_->outputs.push_back(output.index());
     }
-    add_updates(*body_, recorder, updates);
+    add_updates(*body_, recorder, updates.all(), where);
     body_->recording = recorder.recording();
     const auto instructions = recorder.instructions();
     body_->instructions.assign(instructions.begin(), instructions.end());
@@ -67,8 +67,6 @@ Program::Program(const Tape& tape, std::span<const Node> outputs, std::span<cons
     for (Index i : body_->parameters) body_->parameter_values.push_back(*recorder.leaf_value(i));
 }
 
-Program::Program(const Tape& tape, std::initializer_list<Node> outputs, std::initializer_list<Update> updates)
-    : Program(tape, std::span(outputs.begin(), outputs.size()), std::span(updates.begin(), updates.size())) {}
 Program::Program(std::unique_ptr<Body> body) noexcept : body_(std::move(body)) {}
 Program::~Program() = default;
 Program::Program(const Program& other) : body_(std::make_unique<Body>(other.body())) {}
@@ -85,6 +83,8 @@ const Program::Body& Program::body() const {
     return *body_;
 }
 
-void verify(const Program& program) { detail::verify(program.body().instructions, program.body().outputs); }
+void verify(const Program& program, Where where) {
+    detail::verify(program.body().instructions, program.body().outputs, where);
+}
 
 }  // namespace gradtape

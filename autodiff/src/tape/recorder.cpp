@@ -2,6 +2,7 @@
 #include "recorder.hpp"
 
 #include "../support/extents.hpp"
+#include "../support/number.hpp"
 
 #include <atomic>
 #include <bit>
@@ -59,6 +60,15 @@ Node Recorder::number(const Type& type, double value, Where where) {
     const Node made = append(primitive(Op::constant), {}, attributes, type, where, block);
     known = {type, bits, made.index(), generation(), attributes};
     return made;
+}
+
+Node Recorder::full(const char* asker, const Type& type, Number value, Where where) {
+    if (!holds(type.dtype, value))
+        throw DTypeError("number " + digits(value) + " is no " + to_string(type.dtype), {asker, {type.shape}, {}, where});
+    if (is_double(type.dtype, value)) return number(type, value.value(), where);
+    const Node scalar = leaf(Op::constant, Tensor::full({}, value, type.dtype), where);
+    if (type.shape.empty()) return scalar;
+    return record(primitive(Op::broadcast_to), {scalar.index()}, {{"shape", type.shape}}, where);
 }
 
 void Recorder::check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const {
@@ -169,10 +179,10 @@ bool Recorder::is_constant(Index index) const noexcept {
     return instructions_[index].primitive == constant;
 }
 
-Tensor Recorder::value(Index index) {
-    if (abstract_ && !leaf_value(index))
+Tensor Recorder::value(Index index, Where where) {
+    if (!has_value(index))
         throw TapeError("node %" + std::to_string(index) + " has no value: its tape is abstract",
-                        {"value", {instructions_[index].type.shape}, {}, instructions_[index].where});
+                        {"value", {instructions_[index].type.shape}, {}, where.file ? where : instructions_[index].where});
     materialise(index);
     ++handed_out_;
     const Value& value = values_[index];
@@ -183,7 +193,7 @@ Tensor Recorder::value(Index index) {
 }
 
 double Recorder::read(Index index, Where where) {
-    const double found = value(index).item();
+    const double found = value(index, where).item();
     if (guards_) record(primitive(Op::guard), {index}, {{"expected", found}}, where);
     return found;
 }

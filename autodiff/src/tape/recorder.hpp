@@ -58,6 +58,8 @@ public:
     bool is_abstract() const noexcept { return abstract_; }
     /// The constant of `type` with every element `value`; asked for again, often the same node.
     Node number(const Type& type, double value, Where where);
+    /// The same for a number that the dtype may not hold (DTypeError in the name of `asker`), or no double is.
+    Node full(const char* asker, const Type& type, Number value, Where where);
     Node record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                 const Where& where);
     Node record(const Primitive& primitive, std::initializer_list<Index> operands, const Attributes& attributes,
@@ -71,7 +73,9 @@ public:
 
     /// True for a constant leaf, and for one that was only broadcast.
     bool is_constant(Index index) const noexcept;
-    Tensor value(Index index);
+    /// TapeError where there is none, at `where`; or at the line that recorded it.
+    Tensor value(Index index, Where where = {});
+    bool has_value(Index index) const noexcept { return !abstract_ || leaf_value(index); }
     /// The tensor of a leaf; null for a repeated number and for other instructions.
     const Tensor* leaf_value(Index index) const noexcept;
 
@@ -103,7 +107,7 @@ public:
     }
 
     /// TapeError where an operation is at work.
-    void clear();
+    void clear(Where where = {});
     /// Whether there is a number for the recording after this one.
     bool can_clear() const noexcept { return recordings_ < closed - 1; }
     std::size_t bytes() const noexcept { return arena_.bytes(); }
@@ -227,9 +231,6 @@ private:
     bool guards_ = false;
     bool abstract_ = false;
 };
-
-/// Whether a value of this dtype can be the number, as far as integers and booleans go.
-bool holds(DType dtype, double number);
 
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes = {});

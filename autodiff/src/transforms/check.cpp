@@ -37,10 +37,10 @@ Node weigh(Tape& tape, Node y, const Tensor& weights) { return sum(y * tape.cons
 /// What is differentiated: the elements of the function's result, weighed; of `order` 2, those of its gradients.
 class Probe {
 public:
-    Probe(const Function& function, std::span<const Tensor> at, int order, std::uint64_t seed)
+    Probe(const Function& function, std::span<const Tensor> at, int order, std::uint64_t seed, Where where)
         : function_(function), order_(order) {
         Tape tape;
-        first_ = random_like(function_(leaves(tape, at)).value(), seed);
+        first_ = random_like(function_(leaves(tape, at)).value(where), seed);
         if (order_ == 1) weights_ = {first_};
         else
             for (const Tensor& tensor : at) weights_.push_back(random_like(tensor, seed));
@@ -176,17 +176,18 @@ void compare(CheckResult& result, const CheckOptions& options, const std::string
 
 }  // namespace
 
-CheckResult check_gradient(const Function& function, std::span<const Tensor> at, const CheckOptions& options) {
+CheckResult check_gradient(const Function& function, std::span<const Tensor> at, const CheckOptions& options,
+                           Where where) {
     for (const Tensor& tensor : at)
         if (tensor.dtype() != DType::float64)
             throw DTypeError(std::string("points must be float64, not ") + to_string(tensor.dtype()),
-                             {"check_gradient", {tensor.shape()}, {}, {}});
-    if (at.empty()) throw ValueError("needs at least one point", {"check_gradient", {}, {}, {}});
+                             {"check_gradient", {tensor.shape()}, {}, where});
+    if (at.empty()) throw ValueError("needs at least one point", {"check_gradient", {}, {}, where});
     if (options.order < 1 || options.order > 2 || !(options.step > 0))
-        throw ValueError("needs order 1 or 2 and a positive step", {"check_gradient", {}, {}, {}});
+        throw ValueError("needs order 1 or 2 and a positive step", {"check_gradient", {}, {}, where});
     CheckResult result;
     for (int order = 1; order <= options.order; ++order) {
-        const Probe probe(function, at, order, options.seed);
+        const Probe probe(function, at, order, options.seed, where);
         const std::vector<Tensor> exact = probe.gradients(at);
         for (std::size_t k = 0; k < at.size(); ++k) {
             const auto x = at[k].data<double>(), gradient = exact[k].data<double>();
@@ -197,10 +198,6 @@ CheckResult check_gradient(const Function& function, std::span<const Tensor> at,
         }
     }
     return result;
-}
-
-CheckResult check_gradient(const Function& function, std::initializer_list<Tensor> at, const CheckOptions& options) {
-    return check_gradient(function, std::span(at.begin(), at.size()), options);
 }
 
 }  // namespace gradtape

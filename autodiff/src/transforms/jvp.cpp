@@ -12,7 +12,7 @@ using namespace detail;
 
 namespace {
 
-Node sum_of(Node a, Node b) { return !a ? b : !b ? a : add(a, b); }
+Node sum_of(Node a, Node b) { return !a.is_valid() ? b : !b.is_valid() ? a : add(a, b); }
 
 /// One operand's share of the result's tangent.
 Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_dot) {
@@ -24,7 +24,7 @@ Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_
         const Node dot = in_the_name_of(primitive, instruction.where, [&] {
             return rule ? rule(x, z, x_dot) : transposed(x, z, x_dot);
         });
-        if (dot) check_partner(primitive.name, dot, z, instruction.where);
+        if (dot.is_valid()) check_partner(primitive.name, dot, z, instruction.where);
         return dot;
     }
     if (primitive.multilinear) {
@@ -45,20 +45,20 @@ Node push(Path& path, Index index) {
     for (Index i : instruction.operands) {
         const Path::Step* x = path.find(i);
         dots.push_back(x ? x->derivative : Node());
-        any = any || dots.back();
+        any = any || dots.back().is_valid();
     }
     if (!any) return {};
     const Primitive& primitive = *instruction.primitive;
     if (primitive.linear && !primitive.elementwise && !primitive.jvp[0]) {
         for (std::size_t k = 0; k < dots.size(); ++k)
-            if (!dots[k]) dots[k] = full_like(operands[k], 0.0);
+            if (!dots[k].is_valid()) dots[k] = full_like(operands[k], 0.0);
         return apply(primitive, dots, instruction.attributes, instruction.where);
     }
     const std::uint8_t constants = constant_operands(recorder, instruction);
     std::int64_t notes[2] = {};
     Node z_dot;
     for (std::size_t k = 0; k < dots.size(); ++k)
-        if (dots[k])
+        if (dots[k].is_valid())
             z_dot = sum_of(z_dot, push_one(instruction, {operands, instruction.attributes, k, constants, notes},
                                            recorder.node(index), dots[k]));
     return z_dot;
@@ -75,19 +75,19 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
     const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
     for (std::size_t k = 0; k < wrt.size(); ++k) {
-        if (!tangents[k]) continue;
+        if (!tangents[k].is_valid()) continue;
         check_partner("jvp", tangents[k], wrt[k], where);
         if (Path::Step* x = path.find(wrt[k].index())) x->derivative = sum_of(x->derivative, tangents[k]);
     }
     for (Path::Step& z : path.steps()) {
         origin.set(recorder.at(z.index).where);
-        if (Node z_dot = push(path, z.index)) z.derivative = sum_of(z.derivative, z_dot);
+        if (const Node z_dot = push(path, z.index); z_dot.is_valid()) z.derivative = sum_of(z.derivative, z_dot);
     }
     origin.set(where);
     std::vector<Node> result;
     for (Node y : ys) {
         const Path::Step* step = path.find(y.index());
-        result.push_back(step && step->derivative ? step->derivative : full_like(y, 0.0, where));
+        result.push_back(step && step->derivative.is_valid() ? step->derivative : full_like(y, 0.0, where));
     }
     verify_in_debug(recorder.instructions(), before);
     path.keep();

@@ -16,7 +16,7 @@ namespace {
 
 /// Contributions are summed in the order in which they are met.
 void add_to(Path::Step& step, Node contribution) {
-    step.derivative = step.derivative ? gradtape::add(step.derivative, contribution) : contribution;
+    step.derivative = step.derivative.is_valid() ? gradtape::add(step.derivative, contribution) : contribution;
 }
 
 VjpRule rule_of(const Primitive& primitive, std::size_t operand, Where where) {
@@ -91,7 +91,7 @@ void pull(Path& path, Path::Step z, Recorder::Origin& origin, Waiting& parts, st
             return rule({operands, attributes, k, constants, notes}, recorder.node(z.index), z.derivative);
         });
         recorder.check_not_abandoned(primitive.name, where);
-        if (!x_bar) continue;
+        if (!x_bar.is_valid()) continue;
         check_partner(primitive.name, x_bar, operands[k], where);
         add_to(*x, x_bar);
     }
@@ -104,7 +104,7 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
     const std::size_t before = recorder.size();
     Recorder::Origin origin(recorder);
     for (std::size_t k = 0; k < ys.size(); ++k) {
-        if (!cotangents[k]) continue;
+        if (!cotangents[k].is_valid()) continue;
         check_partner("vjp", cotangents[k], ys[k], where);
         if (Path::Step* y = path.find(ys[k].index())) add_to(*y, cotangents[k]);
     }
@@ -113,7 +113,7 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
     Waiting parts;
     for (std::size_t i = steps.size(); i-- > 0;) {
         if (parts.wait(steps[i].index)) parts.settle(recorder, origin, steps[i]);
-        if (!steps[i].derivative) continue;
+        if (!steps[i].derivative.is_valid()) continue;
         origin.set(recorder.at(steps[i].index).where);
         pull(path, steps[i], origin, parts, operands);
     }
@@ -121,7 +121,7 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
     std::vector<Node> result;
     for (Node x : wrt) {
         const Path::Step* step = path.find(x.index());
-        result.push_back(step && step->derivative ? step->derivative : full_like(x, 0.0, where));
+        result.push_back(step && step->derivative.is_valid() ? step->derivative : full_like(x, 0.0, where));
     }
     verify_in_debug(recorder.instructions(), before);
     path.keep();

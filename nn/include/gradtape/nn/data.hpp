@@ -62,7 +62,7 @@ public:
     /// ValueError where the size is not positive, or does not divide the set under LastBatch::error.
     Batches(const Dataset& data, BatchOptions options, Where where = Where::here());
 
-    void start_epoch();
+    void start_epoch(Where where = Where::here());
     /// Null at the end of the epoch (and before the first). The batch is valid until the next call.
     const Batch* next();
     /// Number of batches in an epoch.

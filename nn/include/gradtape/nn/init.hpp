@@ -27,7 +27,7 @@ public:
     /// In [low, high).
     double uniform(double low, double high);
     /// 0 … n−1, each equally likely (Lemire 2019, with rejection). ValueError where n = 0.
-    std::uint64_t below(std::uint64_t n);
+    std::uint64_t below(std::uint64_t n, Where where = Where::here());
     /// Mean 0, variance 1 (Marsaglia's polar method).
     double normal();
     /// Puts `items` in random order (Fisher–Yates).
@@ -41,22 +41,22 @@ private:
     unsigned used_ = 4;
 };
 
-/// Makes the initial value of a parameter.
+/// Makes the initial value of a parameter. What it refuses, it refuses at the line that made it.
 using Initialiser = std::function<Tensor(const Type& type, Stream& random)>;
 
 /// Every element `value`.
-Initialiser constant(double value);
+Initialiser constant(double value, Where where = Where::here());
 /// U(low, high).
-Initialiser uniform(double low, double high);
+Initialiser uniform(double low, double high, Where where = Where::here());
 /// N(mean, deviation²).
-Initialiser normal(double mean, double deviation);
+Initialiser normal(double mean, double deviation, Where where = Where::here());
 /// U(−b, b) with b = gain √(6 / (in + out)) (Glorot, Bengio 2010), for a weight of shape (out, in).
-Initialiser xavier_uniform(double gain = 1);
+Initialiser xavier_uniform(double gain = 1, Where where = Where::here());
 /// N(0, gain² 2 / (in + out)).
-Initialiser xavier_normal(double gain = 1);
+Initialiser xavier_normal(double gain = 1, Where where = Where::here());
 /// U(−b, b) with b = √(6 / in) (He et al. 2015): for relu.
-Initialiser kaiming_uniform();
+Initialiser kaiming_uniform(Where where = Where::here());
 /// N(0, 2 / in).
-Initialiser kaiming_normal();
+Initialiser kaiming_normal(Where where = Where::here());
 
 }  // namespace gradtape::nn

@@ -34,11 +34,12 @@ struct Dense {
     }
 };
 
+using gradtape::relu;
+using gradtape::sigmoid;
 /// 1 / (1 + e^(−k z)): the sigmoid with slope k.
-inline Node sigmoid(Operand z, double k = 1) {
+inline Node sigmoid(Operand z, double k) {
     return k == 1 ? gradtape::sigmoid(z) : gradtape::sigmoid(Operand(multiply(Operand(k, z.where()), z), z.where()));
 }
-using gradtape::relu;
 using gradtape::softmax;
 using gradtape::tanh;
 

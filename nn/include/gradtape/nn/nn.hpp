@@ -7,4 +7,5 @@
 #include <gradtape/nn/losses.hpp>
 #include <gradtape/nn/optimizers.hpp>
 #include <gradtape/nn/parameter.hpp>
+#include <gradtape/nn/replay.hpp>
 #include <gradtape/nn/training.hpp>

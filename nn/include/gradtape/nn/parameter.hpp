@@ -45,6 +45,7 @@ public:
     Node on(Node x, Where where = Where::here()) const;
     Node on(Tape& tape, Where where = Where::here()) const;
     /// The leaf on the recording of `y`; a default-made Node where nothing used this parameter.
+    Node leaf(const Tape& tape) const noexcept { return leaf_.node.on(tape) ? leaf_.node : Node(); }
     Node leaf(Node y) const noexcept { return same_recording(leaf_.node, y) ? leaf_.node : Node(); }
 
 private:
@@ -64,35 +65,34 @@ class Visitor {
 public:
     explicit Visitor(bool with_names = true) : with_names_(with_names) {}
 
-    void operator()(std::string_view name, Parameter& parameter);
-
     template <class Part>
-    requires requires(Part& part, Visitor& v) { part.visit(v); }
     void operator()(std::string_view name, Part& part) {
-        const std::size_t outer = enter(name);
-        part.visit(*this);
-        leave(outer);
-    }
-    template <class Parts>
-    requires requires(Parts& parts) { parts.begin() != parts.end(); }
-    void operator()(std::string_view name, Parts& parts) {
-        const std::size_t outer = enter(name);
-        std::size_t i = 0;
-        for (auto& part : parts) (*this)(with_names_ ? std::to_string(i++) : std::string(), part);
-        leave(outer);
-    }
-    template <class Part>
-    void operator()(std::string_view name, std::optional<Part>& part) {
-        if (part) (*this)(name, *part);
+        if constexpr (std::is_convertible_v<Part*, Parameter*>) {
+            add(name, part);
+        } else if constexpr (requires(Visitor& v) { part.visit(v); }) {
+            const std::size_t outer = enter(name);
+            part.visit(*this);
+            leave(outer);
+        } else if constexpr (requires { part.has_value(), *part; }) {
+            if (part) (*this)(name, *part);
+        } else if constexpr (requires { part.begin() != part.end(); }) {
+            const std::size_t outer = enter(name);
+            std::size_t i = 0;
+            for (auto& each : part) (*this)(with_names_ ? std::to_string(i++) : std::string(), each);
+            leave(outer);
+        } else {
+            static_assert(sizeof(Part) == 0, "visit shows an nn::Parameter, a struct with visit, or arrays and optionals of these; no Tensor");
+        }
     }
 
     /// Forgets what was found; the memory is kept.
     void clear() noexcept;
     std::span<Parameter* const> found() const noexcept { return found_; }
     /// With names; ValueError where one parameter, or one name, was shown twice.
-    std::vector<NamedParameter> named() const;
+    std::vector<NamedParameter> named(Where where = Where::here()) const;
 
 private:
+    void add(std::string_view name, Parameter& parameter);
     std::size_t enter(std::string_view name);
     void leave(std::size_t outer) { prefix_.resize(outer); }
 
@@ -102,24 +102,34 @@ private:
     std::vector<std::string> names_;
 };
 
+/// Calls the model's `visit`.
+template <class Model>
+void show(Model& model, Visitor& visitor) {
+    if constexpr (requires { model.visit(visitor); })
+        model.visit(visitor);
+    else
+        static_assert(sizeof(Model) == 0, "a model shows its parameters: void visit(nn::Visitor& v) { v(\"w\", w); }");
+}
+
 /// The model's parameters, in the order of its `visit`.
 template <class Model>
-std::vector<NamedParameter> named_parameters(Model& model) {
+std::vector<NamedParameter> named_parameters(Model& model, Where where = Where::here()) {
     Visitor visitor;
-    model.visit(visitor);
-    return visitor.named();
+    show(model, visitor);
+    return visitor.named(where);
 }
 template <class Model>
 std::vector<Parameter*> parameters(Model& model) {
     Visitor visitor(false);
-    model.visit(visitor);
+    show(model, visitor);
     return {visitor.found().begin(), visitor.found().end()};
 }
 
 /// The recorded ∂loss/∂parameter of each parameter; a default-made Node where the loss does not use it.
 std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
 /// The values of `gradient_nodes`; zeros for a default-made Node.
-std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters);
+std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters,
+                                    Where where = Where::here());
 /// ∂loss/∂parameter for each parameter, recorded on the loss's tape; zeros where the loss does not depend on it.
 std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters, Where where = Where::here());
 

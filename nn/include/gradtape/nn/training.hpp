@@ -100,8 +100,8 @@ public:
     template <class Model, class Loss>
     Trainer(Model& model, Loss loss, Sgd sgd)
         : optimizer(std::move(sgd)),
-          record_([&model, loss](Node x, Node y) { return Outcome(loss(model, x, y)); }),
-          visit_([&model](Visitor& v) { model.visit(v); }) {}
+          record_(recorder_of(model, std::move(loss))),
+          visit_([&model](Visitor& v) { show(model, v); }) {}
 
     /// Records the loss of one batch, differentiates, calls the hook, updates. Parameters are looked up anew each time;
     /// `check_reach` runs at the first step and whenever a recording has another length. Throws NonFiniteLoss or
@@ -125,6 +125,17 @@ private:
     void take(const std::vector<std::string>& warnings);
     void find_parameters(Node loss, Where where);
     Evaluation evaluate_finite(const Dataset& data, int epoch, std::int64_t batch, Where where);
+
+    template <class Model, class Loss>
+    static std::function<Outcome(Node, Node)> recorder_of(Model& model, Loss loss) {
+        if constexpr (!std::is_invocable_v<const Loss&, Model&, Node, Node>) {
+            static_assert(sizeof(Loss) == 0, "a loss is called as loss(model, inputs, labels), the latter two gradtape::Node");
+        } else if constexpr (!std::is_convertible_v<std::invoke_result_t<const Loss&, Model&, Node, Node>, Outcome>) {
+            static_assert(sizeof(Loss) == 0, "a loss returns a gradtape::Node, or an nn::Outcome of loss and scores");
+        } else {
+            return [&model, loss](Node x, Node y) { return Outcome(loss(model, x, y)); };
+        }
+    }
 
     std::function<Outcome(Node, Node)> record_;
     std::function<void(Visitor&)> visit_;
