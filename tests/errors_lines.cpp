@@ -112,5 +112,18 @@ TEST_CASE("errors: what nn is given names the caller's line") {
     CHECK(refused<ValueError>([&] { batches.start_epoch(); }, {"batches"}) == "");
 }
 
+TEST_CASE("errors: a function that is empty is refused where it is given") {
+    const std::function<Node(std::span<const Node>)> one;
+    const std::function<std::vector<Node>(std::span<const Node>)> several;
+    CHECK(refused<ValueError>([&] { (void)check_gradient(one, {Tensor{1, 2}}); }, {"check_gradient"}) == "");
+    CHECK(refused<ValueError>([&] { (void)compile(one); }, {"compile"}) == "");
+    CHECK(refused<ValueError>([&] { (void)compile(several); }, {"compile"}) == "");
+    CHECK(refused<ValueError>([&] { (void)CompiledFunction(several); }, {"compile"}) == "");
+    nn::Dense layer(2, 1, {1, "layer"});
+    const std::function<Node(const nn::Dense&, Node, Node)> loss;
+    CHECK(refused<ValueError>([&] { (void)nn::Trainer(layer, loss, nn::Sgd(0.1)); }, {"train"}) == "");
+    CHECK(refused<ValueError>([&] { (void)nn::Dense(2, 1, {1, "layer"}, {.weight = nullptr}); }, {"dense"}) == "");
+}
+
 }  // namespace
 }  // namespace gradtape::test

@@ -64,6 +64,18 @@ const nn::Reorder keep_order = [](int, std::span<std::int64_t>) {};
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
+TEST_CASE("a loss may be a lambda that changes what it captured") {
+    nn::Dense layer(2, 1, {1, "layer"});
+    int calls = 0;
+    const auto loss = [&calls, mine = 0](const nn::Dense& dense, Node x, Node y) mutable {
+        calls = ++mine;
+        return nn::mean_squared_error(dense(x), y);
+    };
+    nn::Trainer trainer(layer, loss, nn::Sgd(0.1));
+    trainer.step({Tensor{{1, 2}}, Tensor{{3}}, Labels::real});
+    CHECK(calls == 1);
+}
+
 }  // namespace
 
 TEST_CASE("a step is the raw loop") {

@@ -26,6 +26,7 @@ Dense::Dense(std::int64_t in, std::int64_t out, Stream random, const DenseOption
     if (in <= 0 || out <= 0)
         throw ShapeError(std::to_string(in) + " inputs, " + std::to_string(out) + " outputs; need at least one of each",
                          {"dense", {}, {}, where});
+    if (!options.weight) throw ValueError("there is no initialiser of the weight: it is empty", {"dense", {}, {}, where});
     weight = Parameter(options.weight({options.dtype, {out, in}}, random));
     if (options.bias) bias = Parameter(Tensor::zeros({out}, options.dtype));
     check_weights(*this, where);

@@ -124,7 +124,9 @@ class CompiledFunction {
 public:
     using Function = std::function<std::vector<Node>(std::span<const Node>)>;
 
-    explicit CompiledFunction(Function function, const CompileOptions& options = {}, std::size_t cache = 8);
+    /// ValueError where there is no function.
+    explicit CompiledFunction(Function function, const CompileOptions& options = {}, std::size_t cache = 8,
+                              Where where = Where::here());
     ~CompiledFunction();
     CompiledFunction(CompiledFunction&&) noexcept;
     CompiledFunction& operator=(CompiledFunction&&) noexcept;
@@ -147,15 +149,17 @@ private:
 /// `function` takes its inputs as std::span<const Node> and returns a Node or several.
 template <class F>
     requires(!std::derived_from<std::remove_cvref_t<F>, Tape> && !std::derived_from<std::remove_cvref_t<F>, Program>)
-CompiledFunction compile(F&& function, const CompileOptions& options = {}) {
+CompiledFunction compile(F&& function, const CompileOptions& options = {}, Where where = Where::here()) {
     using Inputs = std::span<const Node>;
     if constexpr (!std::is_invocable_v<F&, Inputs>) {
         static_assert(sizeof(std::remove_reference_t<F>*) == 0, "a function to compile is called with its inputs, a std::span<const gradtape::Node>");
     } else if constexpr (!std::is_convertible_v<std::invoke_result_t<F&, Inputs>, Several<Node>>) {
         static_assert(sizeof(std::remove_reference_t<F>*) == 0, "a function to compile returns a gradtape::Node, or a vector of them");
     } else {
+        if constexpr (requires { function.target_type(); })  // a std::function, which may be empty
+            if (!function) return CompiledFunction(nullptr, options, 8, where);
         return CompiledFunction(
-            [f = std::forward<F>(function)](Inputs x) mutable { return Several<Node>(f(x)).all(); }, options);
+            [f = std::forward<F>(function)](Inputs x) mutable { return Several<Node>(f(x)).all(); }, options, 8, where);
     }
 }
 

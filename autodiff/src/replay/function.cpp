@@ -127,8 +127,9 @@ struct CompiledFunction::State {
     }
 };
 
-CompiledFunction::CompiledFunction(Function function, const CompileOptions& options, std::size_t cache)
+CompiledFunction::CompiledFunction(Function function, const CompileOptions& options, std::size_t cache, Where where)
     : state_(new State{std::move(function), options, std::max<std::size_t>(1, cache), {}, 0, {}}) {
+    if (!state_->function) throw ValueError("there is no function to compile: it is empty", {"compile", {}, {}, where});
     state_->options.keep_values = false;
 }
 CompiledFunction::~CompiledFunction() = default;

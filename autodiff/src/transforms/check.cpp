@@ -182,6 +182,7 @@ CheckResult check_gradient(const Function& function, std::span<const Tensor> at,
         if (tensor.dtype() != DType::float64)
             throw DTypeError(std::string("points must be float64, not ") + to_string(tensor.dtype()),
                              {"check_gradient", {tensor.shape()}, {}, where});
+    if (!function) throw ValueError("there is no function to check: it is empty", {"check_gradient", {}, {}, where});
     if (at.empty()) throw ValueError("needs at least one point", {"check_gradient", {}, {}, where});
     if (options.order < 1 || options.order > 2 || !(options.step > 0))
         throw ValueError("needs order 1 or 2 and a positive step", {"check_gradient", {}, {}, where});

@@ -98,9 +98,9 @@ public:
     std::size_t threads = 1;  ///< of the steps that are compiled from now on, as in CompileOptions
 
     template <class Model, class Loss>
-    Trainer(Model& model, Loss loss, Sgd sgd)
+    Trainer(Model& model, Loss loss, Sgd sgd, Where where = Where::here())
         : optimizer(std::move(sgd)),
-          record_(recorder_of(model, std::move(loss))),
+          record_(recorder_of(model, std::move(loss), where)),
           visit_([&model](Visitor& v) { show(model, v); }) {}
 
     /// Records the loss of one batch, differentiates, calls the hook, updates. Parameters are looked up anew each time;
@@ -127,13 +127,15 @@ private:
     Evaluation evaluate_finite(const Dataset& data, int epoch, std::int64_t batch, Where where);
 
     template <class Model, class Loss>
-    static std::function<Outcome(Node, Node)> recorder_of(Model& model, Loss loss) {
-        if constexpr (!std::is_invocable_v<const Loss&, Model&, Node, Node>) {
+    static std::function<Outcome(Node, Node)> recorder_of(Model& model, Loss loss, Where where) {
+        if constexpr (!std::is_invocable_v<Loss&, Model&, Node, Node>) {
             static_assert(sizeof(Loss) == 0, "a loss is called as loss(model, inputs, labels), the latter two gradtape::Node");
-        } else if constexpr (!std::is_convertible_v<std::invoke_result_t<const Loss&, Model&, Node, Node>, Outcome>) {
+        } else if constexpr (!std::is_convertible_v<std::invoke_result_t<Loss&, Model&, Node, Node>, Outcome>) {
             static_assert(sizeof(Loss) == 0, "a loss returns a gradtape::Node, or an nn::Outcome of loss and scores");
         } else {
-            return [&model, loss](Node x, Node y) { return Outcome(loss(model, x, y)); };
+            if constexpr (requires { loss.target_type(); })  // a std::function, which may be empty
+                if (!loss) throw ValueError("there is no loss function: it is empty", {"train", {}, {}, where});
+            return [&model, loss = std::move(loss)](Node x, Node y) mutable { return Outcome(loss(model, x, y)); };
         }
     }
 
@@ -154,7 +156,7 @@ private:
 /// Trains `model` on `data`: a Trainer's `fit`.
 template <class Model, class Loss>
 History fit(Model& model, Loss loss, const Dataset& data, const FitOptions& options, Where where = Where::here()) {
-    Trainer trainer(model, loss, Sgd(0));
+    Trainer trainer(model, std::move(loss), Sgd(0), where);
     return trainer.fit(data, options, where);
 }
 
