@@ -163,7 +163,8 @@ Node variance(Operand x, Axes axes = {}, Keepdims keepdims = false);
 Node stddev(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Π x. x̄ by products of the other elements (exact with zeros). Empty: 1.
 Node prod(Operand x, Axes axes = {}, Keepdims keepdims = false);
-/// Largest element; NaN if any is, and then the derivative of those. Edge: k ties share the cotangent, 1/k each. ShapeError on an empty axis.
+/// Largest element; NaN if any is, and then the derivative of those. Edge: k ties share the cotangent, 1/k each.
+/// ShapeError on an empty axis.
 Node max(Operand x, Axes axes = {}, Keepdims keepdims = false);
 /// Smallest element; as max.
 Node min(Operand x, Axes axes = {}, Keepdims keepdims = false);

@@ -55,7 +55,8 @@ Program from_bytes(std::string_view bytes, OwnPrimitives own = {}, Where where =
 
 /// Writes to_bytes to a file of another name in the same folder, then renames it: `path` is never half a file, and whoever
 /// has the old one open keeps it. A link is followed; an old file's mode is kept, and a read-only one is refused.
-/// A std::filesystem::path will do. FileError where something fails, and where `path` is no regular file; the other file is then removed.
+/// A std::filesystem::path will do. FileError where something fails, and where `path` is no regular file; the other file
+/// is then removed.
 void save(const std::string& path, const Program& program, const SaveOptions& options = {},
           Where where = Where::here());
 /// from_bytes of a file; messages name it. It is opened once, so files that are saved meanwhile do no harm. FileError

@@ -105,7 +105,8 @@ public:
 
     /// Records the loss of one batch, differentiates, calls the hook, updates. Parameters are looked up anew each time;
     /// `check_reach` runs at the first step and whenever a recording has another length. Throws NonFiniteLoss or
-    /// NonFiniteGradient before any update: they name the primitive and the line, or say that the batch is at fault. Returns loss and mislabelled samples under the weights before it.
+    /// NonFiniteGradient before any update: they name the primitive and the line, or say that the batch is at fault.
+    /// Returns loss and mislabelled samples under the weights before it.
     Evaluation step(const Batch& batch, const StepHook& hook = {}, Where where = Where::here());
     /// Loss and mislabelled samples of a whole set: forward only, in parts that are weighted by their samples.
     Evaluation evaluate(const Dataset& data, Where where = Where::here());
