@@ -36,7 +36,7 @@ TEST_CASE("errors: tensors and shapes name the caller's line") {
 
 TEST_CASE("errors: nodes and tapes name the caller's line") {
     Tape tape, gone;
-    const Node x = tape.input(Tensor{1, 2}), stale = gone.input(Tensor{1, 2});
+    const Node stale = gone.input(Tensor{1, 2});
     gone.clear();
     for (const Node& node : {Node(), stale}) {
         CHECK(refused<TapeError>([&] { (void)node.dtype(); }, {"node"}) == "");

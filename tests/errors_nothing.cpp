@@ -65,7 +65,7 @@ TEST_CASE("errors: what has been taken back is recorded again as if it had never
     const auto leaves = [](Tape& on) { return std::pair(on.parameter(Tensor::full({2, 3}, 1)), on.parameter(Tensor{1, 2, 3})); };
     const auto [m, v] = leaves(tape);
     const auto [m2, v2] = leaves(fresh);
-    for (int k = 0; k < 3; ++k) CHECK_THROWS_AS(all_or_nothing(v, [&] { return matmul(v, m + exp(v) * 17.0); }), ShapeError);
+    for (int k = 0; k < 3; ++k) CHECK_THROWS_AS(all_or_nothing(v, [&, m = m, v = v] { return matmul(v, m + exp(v) * 17.0); }), ShapeError);
     CHECK(to_text(Program(tape, {})) == to_text(Program(fresh, {})));
     const Node z = sum(17.0 * v * m), z2 = sum(17.0 * v2 * m2);
     CHECK(to_text(Program(tape, {z})) == to_text(Program(fresh, {z2})));

@@ -92,7 +92,9 @@ TEST_CASE("files: what is no regular file is refused, and named") {
     const std::pair<fs::path, const char*> kinds[] = {{directory, "it is a directory"}, {fifo, "it is a FIFO"},
         {socket, "it is a socket"}, {device, "it is a device"}, {link, "it is a FIFO"}, {folder.path, "it is a directory"},
         {folder.path / ".", "it is a directory"}};
-    for (const auto& [path, kind] : kinds) {
+    for (const auto& one : kinds) {
+        const auto& path = one.first;  // clang 14 captures no structured binding
+        const std::string kind = one.second;
         CAPTURE(path);
         CHECK(contains(save_refusal(path), "[save] cannot save '" + path.string() + "': " + kind + "; needs a regular file ("));
         CHECK(contains(load_refusal(path), "[load] cannot load '" + path.string() + "': " + kind + "; needs a regular file ("));
