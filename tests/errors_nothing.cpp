@@ -48,8 +48,8 @@ TEST_CASE("errors: operations that are made of several record nothing when they 
     CHECK(refused<DTypeError>([&] { (void)where(v, v, 7.5); }, {"where"}) == "");
     CHECK(refused<DTypeError>([&] { (void)where(v, m, 7.5); }, {"where"}) == "");
     CHECK(refused<DTypeError>([&] { (void)(i / 17.0); }, {"divide"}) == "");
-    CHECK(refused<DTypeError>([&] { (void)(tape.full({}, 0.25) - f); }, {"subtract"}) == "something has been recorded: "
-          "[subtract] dtypes float64 and float32 differ; cast one of them (errors_nothing.cpp:" + std::to_string(__LINE__ - 1) + ")");
+    CHECK(refused<DTypeError>([&] { (void)(tape.full({}, 0.25) - f); }, {"subtract"})
+              .starts_with("something has been recorded: [subtract] dtypes float64 and float32 differ; cast one of them ("));
     CHECK(refused<DTypeError>([&] { (void)power(i, 3.0); }, {"power"}) == "");
     CHECK(refused<DTypeError>([&] { (void)logical_and(v, m); }, {"logical_and"}) == "");
     CHECK(refused<DTypeError>([&] { (void)xlogy(i, 17.0); }, {"xlogy"}) == "");

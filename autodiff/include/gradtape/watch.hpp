@@ -3,7 +3,7 @@
 
 #include <gradtape/tape.hpp>
 
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,14 +59,10 @@ public:
     const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
 private:
-    struct Read {
-        Where where;
-        double before, now;
-    };
     void warn(const std::string& found, Where where, const std::string& advice);
 
-    std::optional<Read> read_;  // since the last recording
-    int cost_ = 0;              // of recording again; each replay pays back 1
+    std::shared_ptr<const GuardFailed> read_;  // the last one since the last recording
+    int cost_ = 0;                             // of recording again; each replay pays back 1
     std::vector<std::string> warnings_;
 };
 

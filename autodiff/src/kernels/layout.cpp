@@ -41,6 +41,8 @@ Steps row_major(const Shape& shape) {
     for (std::size_t i = shape.rank(); i-- > 0; step *= shape[i]) steps.of[i] = step;
     return steps;
 }
+/// Between the elements of a window's axis. The step of a single element, or of none, may be any number.
+int64_t apart(int64_t extent, int64_t step, int64_t of) { return extent > 1 ? step * of : 0; }
 
 template <class E>
 void copy_run(const E* x, E* z, int64_t n) {
@@ -187,7 +189,7 @@ void slice(const void* x, void* z, const Shape& x_shape, const Shape& start, con
     Nest nest;
     int64_t offset = 0;
     for (std::size_t i = 0; i < z_shape.rank(); ++i) {
-        nest.inside(z_shape[i], step[i] * x_steps.of[i], z_steps.of[i]);
+        nest.inside(z_shape[i], apart(z_shape[i], step[i], x_steps.of[i]), z_steps.of[i]);
         offset += start[i] * x_steps.of[i];
     }
     if (z_shape.elements() > 0) run(x, offset, z, 0, nest, element_size);
@@ -200,7 +202,7 @@ void unslice(const void* x, void* z, const Shape& x_shape, const Shape& start, c
     Nest nest;
     int64_t offset = 0;
     for (std::size_t i = 0; i < z_shape.rank(); ++i) {
-        nest.inside(x_shape[i], x_steps.of[i], step[i] * z_steps.of[i]);
+        nest.inside(x_shape[i], x_steps.of[i], apart(x_shape[i], step[i], z_steps.of[i]));
         offset += start[i] * z_steps.of[i];
     }
     if (x_shape.elements() > 0) run(x, 0, z, offset, nest, element_size);
@@ -213,7 +215,7 @@ void add_slice(const T* x, T* z, const Shape& x_shape, std::span<const int64_t> 
     if (x_shape.elements() == 0) return;
     Nest nest;
     for (std::size_t i = 0; i < z_shape.rank(); ++i) {
-        nest.inside(x_shape[i], x_steps.of[i], step[i] * z_steps.of[i]);
+        nest.inside(x_shape[i], x_steps.of[i], apart(x_shape[i], step[i], z_steps.of[i]));
         z += start[i] * z_steps.of[i];
     }
     const Nest::Axis line = nest.rank ? nest.axes[nest.rank - 1] : Nest::Axis{1, 1, 1};

@@ -63,7 +63,7 @@ Watch::Verdict Watch::compare(const Trace& earlier, const Trace& now) {
         }
         if (a.content == b.content) continue;
         if (b.primitive == primitive(Op::guard).name) {
-            read_ = {b.where, a.seen, b.seen};
+            read_ = std::make_shared<const GuardFailed>(a.seen, b.seen, b.where);
             return Verdict::other_way;
         }
         warn("a constant that C++ code makes has other elements than at an earlier call", b.where,
@@ -81,19 +81,17 @@ Watch::Verdict Watch::compare(const Trace& earlier, const Trace& now) {
     return Verdict::different;
 }
 
-void Watch::guard_failed(const GuardFailed& failure) { read_ = {failure.where(), failure.expected(), failure.found()}; }
+void Watch::guard_failed(const GuardFailed& failure) { read_ = std::make_shared<const GuardFailed>(failure); }
 
-std::string Watch::reason() const {
-    return read_ ? GuardFailed(read_->before, read_->now, read_->where).what() : "";
-}
+std::string Watch::reason() const { return read_ ? read_->what() : ""; }
 
 void Watch::recorded_again() {
     if (!read_) return;
     // A decision is between two; other numbers are seldom met again, and recording costs as much as many plain calls.
-    cost_ += is_decision(read_->before) && is_decision(read_->now) ? 1 : 4;
+    cost_ += is_decision(read_->expected()) && is_decision(read_->found()) ? 1 : 4;
     if (cost_ >= 16)
-        warn("a number that C++ code reads by item() is another one again and again: " + shortest(read_->before) + ", now " +
-                 shortest(read_->now), read_->where,
+        warn("a number that C++ code reads by item() is another one again and again: " + shortest(read_->expected()) + ", now " +
+                 shortest(read_->found()), read_->where(),
              "Compare on the tape and read the decision, `(x > 1.0).item()`, or look at numbers with peek()");
     read_.reset();
 }
