@@ -109,6 +109,26 @@ void copy_plane(const E* x, E* z, Nest::Axis outer, Nest::Axis inner) {
         for (int64_t o = 0; o < outer.extent; ++o) copy_line(x + o * outer.x_step, z + o * outer.z_step, inner);
 }
 
+/// Calls body(x, z) at each place that the first `count` axes lead to, the last of them moving fastest.
+template <class T, class Body>
+void for_each_place(const Nest& nest, int count, const T* x, T* z, const Body& body) {
+    int64_t index[Shape::max_rank + 2] = {};
+    for (;;) {
+        body(x, z);
+        int i = count - 1;
+        for (; i >= 0; --i) {
+            const Nest::Axis& a = nest.axes[i];
+            x += a.x_step;
+            z += a.z_step;
+            if (++index[i] < a.extent) break;
+            index[i] = 0;
+            x -= a.extent * a.x_step;
+            z -= a.extent * a.z_step;
+        }
+        if (i < 0) return;
+    }
+}
+
 /// The planes of the two innermost axes, for all indices of the others.
 template <class E>
 void run(const E* x, E* z, Nest nest) {
@@ -129,21 +149,7 @@ void run(const E* x, E* z, Nest nest) {
                 nest.axes[outer] = moved;
                 break;
             }
-    int64_t index[Shape::max_rank + 2] = {};
-    for (;;) {
-        copy_plane(x, z, nest.axes[outer], inner);
-        int i = outer - 1;
-        for (; i >= 0; --i) {
-            const Nest::Axis& a = nest.axes[i];
-            x += a.x_step;
-            z += a.z_step;
-            if (++index[i] < a.extent) break;
-            index[i] = 0;
-            x -= a.extent * a.x_step;
-            z -= a.extent * a.z_step;
-        }
-        if (i < 0) return;
-    }
+    for_each_place(nest, outer, x, z, [&](const E* from, E* to) { copy_plane(from, to, nest.axes[outer], inner); });
 }
 
 void run(const void* x, int64_t x_offset, void* z, int64_t z_offset, const Nest& nest, std::size_t element_size) {
@@ -219,24 +225,12 @@ void add_slice(const T* x, T* z, const Shape& x_shape, std::span<const int64_t> 
         z += start[i] * z_steps.of[i];
     }
     const Nest::Axis line = nest.rank ? nest.axes[nest.rank - 1] : Nest::Axis{1, 1, 1};
-    int64_t index[Shape::max_rank + 2] = {};
-    for (;;) {
+    for_each_place(nest, nest.rank - 1, x, z, [&](const T* from, T* to) {
         if (line.z_step == 1)
-            for (int64_t i = 0; i < line.extent; ++i) z[i] += x[i];
+            for (int64_t i = 0; i < line.extent; ++i) to[i] += from[i];
         else
-            for (int64_t i = 0; i < line.extent; ++i) z[i * line.z_step] += x[i];
-        int i = nest.rank - 2;
-        for (; i >= 0; --i) {
-            const Nest::Axis& a = nest.axes[i];
-            x += a.x_step;
-            z += a.z_step;
-            if (++index[i] < a.extent) break;
-            index[i] = 0;
-            x -= a.extent * a.x_step;
-            z -= a.extent * a.z_step;
-        }
-        if (i < 0) return;
-    }
+            for (int64_t i = 0; i < line.extent; ++i) to[i * line.z_step] += from[i];
+    });
 }
 template void add_slice(const float*, float*, const Shape&, std::span<const int64_t>, std::span<const int64_t>, const Shape&);
 template void add_slice(const double*, double*, const Shape&, std::span<const int64_t>, std::span<const int64_t>, const Shape&);
