@@ -143,7 +143,7 @@ double Tensor::item(Where where) const {
 
 Tensor Tensor::copy(Where where) const {
     require_elements(where);
-    Tensor result = uninitialised(type_);
+    Tensor result = uninitialised(type_, where);
     std::memcpy(const_cast<void*>(result.raw()), raw(), bytes());
     return result;
 }
@@ -151,7 +151,7 @@ Tensor Tensor::copy(Where where) const {
 Tensor Tensor::as(DType dtype, Where where) const {
     require_elements(where);
     if (dtype == this->dtype()) return *this;
-    Tensor result = uninitialised({dtype, shape()});
+    Tensor result = uninitialised({dtype, shape()}, where);
     with_type(this->dtype(), [&]<class From>(From) {
         with_type(dtype, [&]<class To>(To) {
             const auto source = data<From>();
@@ -180,9 +180,9 @@ void Tensor::require_unique(Where where) const {
     std::atomic_thread_fence(std::memory_order_acquire);
 }
 
-bool same_bits(const Tensor& a, const Tensor& b) {
+bool same_bits(const Tensor& a, const Tensor& b, Where where) {
     if (!a.raw() || !b.raw())
-        throw TapeError("a tensor has no elements: it was moved from, or never set", {"same_bits", {}, {}, {}});
+        throw TapeError("a tensor has no elements: it was moved from, or never set", {"same_bits", {}, {}, where});
     return a.type() == b.type() && (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
 }
 

@@ -16,22 +16,22 @@ namespace {
 std::int64_t rows_of(const Tensor& tensor) { return tensor.shape().empty() ? 0 : tensor.shape()[0]; }
 
 /// First NaN or infinity; −1 where there is none.
-std::int64_t first_non_finite(const Tensor& tensor) {
-    return with_elements(tensor, [](auto values) {
+std::int64_t first_non_finite(const Tensor& tensor, Where where) {
+    return with_elements(tensor, where, [](auto values) {
         for (std::size_t i = 0; i < values.size(); ++i)
             if (!std::isfinite(double(values[i]))) return std::int64_t(i);
         return std::int64_t(-1);
     });
 }
 
-bool has_one_class(const Tensor& labels) {
-    return with_elements(labels, [](auto values) {
+bool has_one_class(const Tensor& labels, Where where) {
+    return with_elements(labels, where, [](auto values) {
         return std::all_of(values.begin(), values.end(), [&](auto v) { return v == values[0]; });
     });
 }
 
-double element(const Tensor& tensor, std::int64_t i) {
-    return with_elements(tensor, [&](auto values) { return double(values[std::size_t(i)]); });
+double element(const Tensor& tensor, std::int64_t i, Where where) {
+    return with_elements(tensor, where, [&](auto values) { return double(values[std::size_t(i)]); });
 }
 
 void check_counts(const Dataset& data, Where where) {
@@ -44,22 +44,23 @@ void check_counts(const Dataset& data, Where where) {
                          facts);
     if (data.inputs.elements() == 0 || data.labels.elements() == 0)
         throw ShapeError("inputs " + to_string(x) + " and labels " + to_string(y) + " hold no samples", facts);
+    for (const Tensor* tensor : {&data.inputs, &data.labels}) require_elements(*tensor, where);
 }
 
 void check_finite(const Tensor& tensor, const char* what, Where where) {
-    const std::int64_t i = first_non_finite(tensor);
+    const std::int64_t i = first_non_finite(tensor, where);
     if (i < 0) return;
     const std::int64_t columns = tensor.elements() / tensor.shape()[0];
     throw ValueError(std::string(what) + " row " + std::to_string(i / columns) + ", column " +
-                         std::to_string(i % columns) + ": " + number(element(tensor, i)) + "; need finite numbers",
+                         std::to_string(i % columns) + ": " + number(element(tensor, i, where)) + "; need finite numbers",
                      {"dataset", {tensor.shape()}, {}, where});
 }
 
 /// The rows of each class, in order of the class's label.
-std::map<double, std::vector<std::int64_t>> rows_by_class(const Dataset& data) {
+std::map<double, std::vector<std::int64_t>> rows_by_class(const Dataset& data, Where where) {
     std::map<double, std::vector<std::int64_t>> rows;
     const bool classes = data.convention != Labels::real && data.labels.elements() == data.size();
-    for (std::int64_t row = 0; row < data.size(); ++row) rows[classes ? element(data.labels, row) : 0.0].push_back(row);
+    for (std::int64_t row = 0; row < data.size(); ++row) rows[classes ? element(data.labels, row, where) : 0.0].push_back(row);
     return rows;
 }
 
@@ -93,8 +94,8 @@ std::vector<std::string> check(const Dataset& data, Where where) {
     check_finite(data.inputs, "inputs", where);
     check_finite(data.labels, "labels", where);
     check_labels(data.labels, data.convention, "dataset", where);
-    if (data.convention == Labels::real || !has_one_class(data.labels)) return {};
-    return {"all " + std::to_string(data.size()) + " labels are " + number(element(data.labels, 0)) +
+    if (data.convention == Labels::real || !has_one_class(data.labels, where)) return {};
+    return {"all " + std::to_string(data.size()) + " labels are " + number(element(data.labels, 0, where)) +
             ": there is one class only"};
 }
 
@@ -104,6 +105,7 @@ Tensor take_rows(const Tensor& tensor, std::span<const std::int64_t> rows, Where
             throw ValueError("row " + std::to_string(row) + " of " + to_string(tensor.shape()) + " does not exist",
                              {"take_rows", {tensor.shape()}, 0, where});
     if (tensor.shape().empty()) throw ShapeError("a scalar has no rows", {"take_rows", {tensor.shape()}, {}, where});
+    require_elements(tensor, where);
     Tensor result;
     gather(tensor, rows, result);
     return result;
@@ -115,7 +117,7 @@ Split split(const Dataset& data, double fraction, std::uint64_t seed, Where wher
         throw ValueError("fraction " + number(fraction) + "; need 0 <= fraction <= 1", {"split", {}, {}, where});
     Stream random(seed, "split");
     std::vector<std::int64_t> train, held_out;
-    for (auto& [label, rows] : rows_by_class(data)) {
+    for (auto& [label, rows] : rows_by_class(data, where)) {
         random.shuffle(rows);
         const auto count = std::ptrdiff_t(std::llround(fraction * double(rows.size())));
         held_out.insert(held_out.end(), rows.begin(), rows.begin() + count);

@@ -12,8 +12,8 @@ std::string number(double value) {
     return {text, end};
 }
 
-std::string non_finite_in(const Tensor& tensor) {
-    return with_elements(tensor, [&](auto values) -> std::string {
+std::string non_finite_in(const Tensor& tensor, Where where) {
+    return with_elements(tensor, where, [&](auto values) -> std::string {
         for (std::size_t i = 0; i < values.size(); ++i) {
             const double value = double(values[i]);
             if (std::isfinite(value)) continue;

@@ -106,8 +106,13 @@ std::string digits(double number) { return to_string(Tensor(number)).substr(std:
 
 std::string W_(std::size_t t) { return "W^" + std::to_string(t); }
 
+void check_elements(const Tensor& tensor, const std::string& its_name, Where where) {
+    if (!tensor.raw()) throw TapeError(its_name + " has no elements: it was moved from", {name, {}, {}, where});
+}
+
 void check_network(const Network& network, Where where) {
     const auto& W = network.W;
+    for (std::size_t t = 0; t < W.size(); ++t) check_elements(W[t], W_(t), where);
     if (W.empty()) throw ValueError("a network without weights; need at least W^0", {name, {}, {}, where});
     if (network.a.size() != W.size())
         throw ValueError(std::to_string(network.a.size()) + " activations for " + std::to_string(W.size()) +
@@ -138,6 +143,7 @@ void check_network(const Network& network, Where where) {
 
 void check_input(const Network& network, const Tensor& X, Where where) {
     const Tensor& W0 = network.W[0];
+    check_elements(X, "X", where);
     if (X.dtype() != W0.dtype())
         throw DTypeError("X is " + std::string(to_string(X.dtype())) + " and the weights are " + to_string(W0.dtype()) +
                              "; need one dtype",
@@ -168,6 +174,7 @@ std::vector<T> ring_y(const Tensor& X, const Tensor& labels, Labels convention, 
         throw ShapeError("one label for each row of X: X " + to_string(X.shape()) + ", y " + to_string(shape) +
                              "; need y of shape (" + std::to_string(rows(X)) + ",)",
                          {name, {X.shape(), shape}, 0, where});
+    check_elements(labels, "y", where);
     const double negative = convention == Labels::zero_one ? 0 : -1;
     const Tensor wide = labels.as(DType::float64);
     const auto y = wide.data<double>();
@@ -372,6 +379,7 @@ void step(Network& network, const Gradient& gradient, double eta, Where where) {
                          {name, {}, {}, where});
     for (std::size_t t = 0; t < network.W.size(); ++t) {
         const Tensor &W = network.W[t], &dW = gradient.W[t];
+        check_elements(dW, "the gradient of " + W_(t), where);
         if (dW.shape() != W.shape())
             throw ShapeError("the gradient of " + W_(t) + " has shape " + to_string(dW.shape()) + "; need " +
                                  to_string(W.shape()),

@@ -80,12 +80,13 @@ const char* to_string(Labels convention) noexcept {
 }
 
 void check_labels(const Tensor& labels, Labels convention, const char* asked_by, Where where) {
+    if (!asked_by) asked_by = "check_labels";
     if (convention == Labels::classes && labels.dtype() != DType::int64)
         throw DTypeError(std::string("class labels are ") + to_string(labels.dtype()) + "; need int64",
                          {asked_by, {labels.shape()}, {}, where});
     const std::int64_t rows = labels.shape().empty() ? 1 : labels.shape()[0];
     const std::int64_t columns = rows == 0 ? 0 : labels.elements() / rows;
-    with_elements(labels, [&](auto values) {
+    with_elements(labels, where, [&](auto values) {
         for (std::size_t i = 0; i < values.size(); ++i) {
             if (allowed(double(values[i]), convention)) continue;
             const std::int64_t row = std::int64_t(i) / columns, column = std::int64_t(i) % columns;
@@ -110,13 +111,13 @@ std::int64_t count_mislabelled(const Tensor& scores, const Tensor& labels, Label
         if (s.rank() != 2 || s[0] != labels.elements() || s[1] == 0) refuse_scores(scores, labels, where);
         const auto classes = std::size_t(s[1]);
         return scores.dtype() == DType::float32
-                   ? count_wrong_classes(scores.data<float>(), labels.data<std::int64_t>(), classes)
-                   : count_wrong_classes(scores.data<double>(), labels.data<std::int64_t>(), classes);
+                   ? count_wrong_classes(scores.data<float>(where), labels.data<std::int64_t>(where), classes)
+                   : count_wrong_classes(scores.data<double>(where), labels.data<std::int64_t>(where), classes);
     }
     if (scores.elements() != labels.elements()) refuse_scores(scores, labels, where);
-    return with_elements(labels, [&](auto values) {
-        return scores.dtype() == DType::float32 ? count_wrong_signs(scores.data<float>(), values)
-                                                : count_wrong_signs(scores.data<double>(), values);
+    return with_elements(labels, where, [&](auto values) {
+        return scores.dtype() == DType::float32 ? count_wrong_signs(scores.data<float>(where), values)
+                                                : count_wrong_signs(scores.data<double>(where), values);
     });
 }
 

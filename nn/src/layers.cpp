@@ -28,7 +28,7 @@ Dense::Dense(std::int64_t in, std::int64_t out, Stream random, const DenseOption
                          {"dense", {}, {}, where});
     if (!options.weight) throw ValueError("there is no initialiser of the weight: it is empty", {"dense", {}, {}, where});
     weight = Parameter(options.weight({options.dtype, {out, in}}, random));
-    if (options.bias) bias = Parameter(Tensor::zeros({out}, options.dtype));
+    if (options.bias) bias = Parameter(Tensor::zeros({out}, options.dtype, where));
     check_weights(*this, where);
 }
 
@@ -40,7 +40,7 @@ Dense::Dense(Tensor weight, Tensor bias, Where where) : weight(std::move(weight)
 
 Node Dense::operator()(Node x, Where where) const {
     const Shape& w = weight.shape();
-    const Type& in = x.type();
+    const Type in = x.type(where);
     if (w.rank() != 2 || in.shape.empty() || in.shape.back() != w[1])
         throw ShapeError("x " + to_string(in.shape) + " does not fit weight " + to_string(w) +
                              "; need x.shape[-1] == weight.shape[1]",

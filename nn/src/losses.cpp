@@ -18,6 +18,11 @@ struct Call {
     Operand operator()(Node node) const { return {node, where}; }
     Operand operator()(double number) const { return {number, where}; }
 
+    /// TapeError where one of them cannot be used.
+    void require_nodes(Node x, Node y) const {
+        (void)x.type(where);
+        (void)y.type(where);
+    }
     [[noreturn]] void refuse_shapes(const char* problem, Node x, Node y, const char* need) const {
         throw ShapeError(std::string(problem) + ": predictions " + to_string(x.shape()) + ", targets " +
                              to_string(y.shape()) + "; need " + need,
@@ -60,7 +65,7 @@ struct Call {
 };
 
 void check_probabilities(const Call& call, Node probabilities) {
-    with_elements(peek(probabilities, call.where), [&](auto values) {
+    with_elements(peek(probabilities, call.where), call.where, [&](auto values) {
         for (std::size_t i = 0; i < values.size(); ++i)
             if (const double p = double(values[i]); p < 0 || p > 1)
                 call.refuse_value("element " + std::to_string(i) + ": probability " + number(p) +
@@ -80,7 +85,7 @@ void check_classes(const Call& call, Node targets, std::int64_t classes) {
 }
 
 void check_distributions(const Call& call, Node targets) {
-    with_elements(peek(targets, call.where), [&](auto values) {
+    with_elements(peek(targets, call.where), call.where, [&](auto values) {
         const auto classes = std::size_t(targets.shape()[1]);
         const double tolerance = targets.dtype() == DType::float32 ? 1e-5 : 1e-10;
         for (std::size_t row = 0; row * classes < values.size(); ++row) {
@@ -104,6 +109,7 @@ namespace parts {
 
 Node log_loss(Node logits, Node labels, Labels convention, Where where) {
     const Call at{"log_loss", where};
+    at.require_nodes(logits, labels);
     at.check_binary_labels(labels, convention);
     Node y = at.match(logits, labels);
     if (convention == Labels::zero_one) y = subtract(at(multiply(at(2.0), at(y))), at(1.0));
@@ -114,6 +120,7 @@ Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convent
     if (const Node logits = producer_operand(probabilities, "sigmoid", 0, where); logits.is_valid())
         return parts::log_loss(logits, labels, convention, where);
     const Call at{"log_loss_from_probabilities", where};
+    at.require_nodes(probabilities, labels);
     at.check_binary_labels(labels, convention);
     const Node y = at.match(probabilities, labels);
     check_probabilities(at, probabilities);
@@ -127,6 +134,7 @@ Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convent
 
 Node cross_entropy(Node logits, Node targets, Where where) {
     const Call at{"cross_entropy", where};
+    at.require_nodes(logits, targets);
     at.require_floating(logits);
     const Shape z = logits.shape(), t = targets.shape();  // copies: recording moves the instructions
     if (z.rank() != 2)
@@ -155,6 +163,7 @@ Node cross_entropy(Node logits, Node targets, Where where) {
 
 Node mean_squared_error(Node predictions, Node targets, Where where) {
     const Call at{"mean_squared_error", where};
+    at.require_nodes(predictions, targets);
     const Node t = at.match(predictions, targets);
     return mean(at(square(at(subtract(at(predictions), at(t))))));
 }
@@ -165,19 +174,19 @@ Node mean_squared_error(Node predictions, Node targets, Where where) {
 // A loss is made of several operations; where one of them is refused, none is recorded.
 
 Node log_loss(Node logits, Node labels, Labels convention, Where where) {
-    return all_or_nothing(logits, [&] { return parts::log_loss(logits, labels, convention, where); });
+    return all_or_nothing(logits, [&] { return parts::log_loss(logits, labels, convention, where); }, where);
 }
 
 Node log_loss_from_probabilities(Node probabilities, Node labels, Labels convention, Where where) {
-    return all_or_nothing(probabilities, [&] { return parts::log_loss_from_probabilities(probabilities, labels, convention, where); });
+    return all_or_nothing(probabilities, [&] { return parts::log_loss_from_probabilities(probabilities, labels, convention, where); }, where);
 }
 
 Node cross_entropy(Node logits, Node targets, Where where) {
-    return all_or_nothing(logits, [&] { return parts::cross_entropy(logits, targets, where); });
+    return all_or_nothing(logits, [&] { return parts::cross_entropy(logits, targets, where); }, where);
 }
 
 Node mean_squared_error(Node predictions, Node targets, Where where) {
-    return all_or_nothing(predictions, [&] { return parts::mean_squared_error(predictions, targets, where); });
+    return all_or_nothing(predictions, [&] { return parts::mean_squared_error(predictions, targets, where); }, where);
 }
 
 }  // namespace gradtape::nn

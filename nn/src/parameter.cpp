@@ -3,6 +3,8 @@
 #include <gradtape/program.hpp>
 #include <gradtape/transforms.hpp>
 
+#include "parameters.hpp"
+
 #include <algorithm>
 
 namespace gradtape::nn {
@@ -81,6 +83,7 @@ std::vector<NamedParameter> Visitor::named(Where where) const {
 }
 
 std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> parameters, Where where) {
+    require_parameters(parameters, "gradients", where);
     std::vector<Node> leaves;
     leaves.reserve(parameters.size());
     for (Parameter* parameter : parameters)
@@ -95,11 +98,15 @@ std::vector<Node> gradient_nodes(Node loss, std::span<Parameter* const> paramete
 }
 
 std::vector<Tensor> gradient_values(std::span<const Node> nodes, std::span<Parameter* const> parameters, Where where) {
+    if (nodes.size() != parameters.size())
+        throw ValueError(std::to_string(nodes.size()) + " nodes for " + std::to_string(parameters.size()) +
+                             " parameters; need one for each", {"gradients", {}, {}, where});
+    require_parameters(parameters, "gradients", where);
     std::vector<Tensor> result;
     result.reserve(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i)
         result.push_back(nodes[i].is_valid() ? Tensor(nodes[i].value(where))
-                                  : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
+                                  : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype(), where));
     return result;
 }
 
@@ -108,16 +115,17 @@ std::vector<Tensor> gradients(Node loss, std::span<Parameter* const> parameters,
 }
 
 std::vector<std::string> check_reach(Node loss, std::span<const NamedParameter> parameters, Where where) {
+    for (const NamedParameter& p : parameters) require_parameters({&p.parameter, 1}, "check_reach", where);
     const std::vector<Reached> reached = parameters_reached(loss, where);
     const auto same = [](Node leaf, const Reached& r) { return leaf.is_valid() && leaf.index() == r.leaf.index(); };
     for (const Reached& r : reached) {
         const bool shown = std::any_of(parameters.begin(), parameters.end(),
                                        [&](const NamedParameter& p) { return same(p.parameter->leaf(loss), r); });
         if (shown) continue;
-        const std::string line = to_string(origin(r.leaf).where);
+        const std::string line = to_string(origin(r.leaf, where).where);
         throw ValueError(
             "the loss depends on parameter %" + std::to_string(r.leaf.index()) + " " + to_string(r.leaf.type()) +
-                (line.empty() ? "" : " (recorded at " + line + ")") + ", first used by [" + origin(r.user).primitive +
+                (line.empty() ? "" : " (recorded at " + line + ")") + ", first used by [" + origin(r.user, where).primitive +
                 "], which the model's visit does not show, so it would never be trained; show it in visit, "
                 "or record it as a constant",
             {"check_reach", {r.leaf.shape()}, {}, where});

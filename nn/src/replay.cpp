@@ -14,12 +14,12 @@ ModelReplay::ModelReplay(std::function<void(Visitor&)> visit, const Tape& tape, 
           for (std::size_t place = 0; place < shown_; ++place) {
               const Parameter& parameter = *visitor_.found()[place];
               const Node leaf = parameter.leaf(tape);
-              const auto number = compiled.parameter_number(leaf);
+              const auto number = compiled.parameter_number(leaf, where);
               if (!number) continue;  // not used on this tape
               Bound bound{place, *number, {}};
               const auto is_its = [&](const Update& update) { return same_node(update.parameter, leaf); };
               if (std::any_of(updates.all().begin(), updates.all().end(), is_its)) {
-                  bound.stand_in = Tensor::zeros(parameter.shape(), parameter.value().dtype());
+                  bound.stand_in = Tensor::zeros(parameter.shape(), parameter.value().dtype(), where);
                   ++updated;
               }
               bound_.push_back(std::move(bound));
@@ -49,16 +49,17 @@ void ModelReplay::run(Where where) {
     struct Lent {
         ModelReplay& self;
         std::span<Parameter* const> parameters;
+        Where where;
 
         void exchange(bool back) {
             for (const Bound& bound : self.bound_) {
                 if (!bound.stand_in) continue;
-                Tensor value = back ? self.replay_.parameter(bound.number) : *bound.stand_in;
-                parameters[bound.place]->exchange(value);
+                Tensor value = back ? self.replay_.parameter(bound.number, where) : *bound.stand_in;
+                parameters[bound.place]->exchange(value, where);
             }
         }
         ~Lent() { exchange(true); }
-    } lent{*this, parameters};
+    } lent{*this, parameters, where};
     lent.exchange(false);
     replay_.run(where);
 }

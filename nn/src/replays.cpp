@@ -9,27 +9,27 @@ std::vector<Type> Replays::types_of(const Tensor& inputs, const Tensor& labels, 
 }
 
 Replays::Result Replays::run(Entry& entry, const Tensor& inputs, const Tensor& labels,
-                             std::span<Parameter* const> parameters) {
+                             std::span<Parameter* const> parameters, Where where) {
     struct Release {
         Replay& replay;
         ~Release() { replay.release(); }
     } when_done{entry.replay};  // the optimizer and the batches write into tensors that nobody else holds
-    entry.replay.set_input(0, inputs);
-    entry.replay.set_input(1, labels);
+    entry.replay.set_input(0, inputs, where);
+    entry.replay.set_input(1, labels, where);
     for (std::size_t i = 0; i < parameters.size(); ++i)
-        if (entry.numbers[i]) entry.replay.set_parameter(*entry.numbers[i], parameters[i]->value());
-    entry.replay.run();
-    Result result{entry.replay.output(0), {}, {}};
-    if (entry.scores) result.scores = entry.replay.output(1);
+        if (entry.numbers[i]) entry.replay.set_parameter(*entry.numbers[i], parameters[i]->value(), where);
+    entry.replay.run(where);
+    Result result{entry.replay.output(0, where), {}, {}};
+    if (entry.scores) result.scores = entry.replay.output(1, where);
     for (std::size_t i = 0; i < entry.gradients.size(); ++i)
         result.gradients.push_back(entry.gradients[i]
-                                       ? entry.replay.output(*entry.gradients[i])
+                                       ? entry.replay.output(*entry.gradients[i], where)
                                        : Tensor::zeros(parameters[i]->shape(), parameters[i]->value().dtype()));
     return result;
 }
 
 std::optional<Replays::Result> Replays::run(const Tensor& inputs, const Tensor& labels,
-                                            std::span<Parameter* const> parameters) {
+                                            std::span<Parameter* const> parameters, Where where) {
     const auto fits = [&](const Entry& entry) {
         bool same = entry.types.size() == parameters.size() + 2 && entry.types[0] == inputs.type() &&
                     entry.types[1] == labels.type();
@@ -40,7 +40,7 @@ std::optional<Replays::Result> Replays::run(const Tensor& inputs, const Tensor& 
     for (std::size_t k = entries_.size(); k-- > 0;) {
         if (entries_[k].trace || !fits(entries_[k])) continue;
         try {
-            Result result = run(entries_[k], inputs, labels, parameters);
+            Result result = run(entries_[k], inputs, labels, parameters, where);
             watch_.replayed();
             return result;
         } catch (const GuardFailed& failure) {
@@ -62,12 +62,12 @@ bool Replays::confirm(const std::vector<Type>& types, const Trace& trace) {
 }
 
 void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
-                  Node loss, Node scores, std::span<const Node> gradients, std::size_t threads) {
+                  Node loss, Node scores, std::span<const Node> gradients, std::size_t threads, Where where) {
     if (watch_.plain()) return;
     std::vector<Node> named{loss, scores};
     for (const Parameter* parameter : parameters) named.push_back(parameter->leaf(loss));
     named.insert(named.end(), gradients.begin(), gradients.end());
-    Trace trace(tape, named);
+    Trace trace(tape, named, where);
     std::vector<Type> types = types_of(inputs, labels, parameters);
     if (confirm(types, trace)) return;
     watch_.recorded_again();
@@ -79,11 +79,11 @@ void Replays::add(const Tape& tape, const Tensor& inputs, const Tensor& labels, 
         places.push_back(gradient.is_valid() ? std::optional(outputs.size()) : std::nullopt);
         if (gradient.is_valid()) outputs.push_back(gradient);
     }
-    const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false, .threads = threads});
+    const Compiled compiled = compile(tape, outputs, {}, {.keep_values = false, .threads = threads}, where);
     std::vector<std::optional<std::size_t>> numbers;
-    for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss)));
+    for (const Parameter* parameter : parameters) numbers.push_back(compiled.parameter_number(parameter->leaf(loss), where));
     if (entries_.size() == most) entries_.erase(entries_.begin());
-    entries_.push_back({std::move(types), Replay(compiled), std::move(numbers), scores.is_valid(), std::move(places), std::move(trace)});
+    entries_.push_back({std::move(types), Replay(compiled, where), std::move(numbers), scores.is_valid(), std::move(places), std::move(trace)});
 }
 
 }  // namespace gradtape::nn

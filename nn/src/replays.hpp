@@ -19,11 +19,11 @@ public:
 
     /// Runs a recording made for these types; nothing where there is none that two calls have made alike, or where its
     /// guards fail: then record anew.
-    std::optional<Result> run(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
+    std::optional<Result> run(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters, Where where);
     /// Compiles what is recorded on `tape`, or finds that it is what was compiled; nothing where the watch has warned.
     /// `gradients` is empty for an evaluation.
     void add(const Tape& tape, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
-             Node loss, Node scores, std::span<const Node> gradients, std::size_t threads);
+             Node loss, Node scores, std::span<const Node> gradients, std::size_t threads, Where where);
     const Watch& watch() const noexcept { return watch_; }
 
 private:
@@ -36,7 +36,8 @@ private:
         std::optional<Trace> trace;                         ///< until another call has recorded the same
     };
     static std::vector<Type> types_of(const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
-    static Result run(Entry& entry, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters);
+    static Result run(Entry& entry, const Tensor& inputs, const Tensor& labels, std::span<Parameter* const> parameters,
+                      Where where);
 
     bool confirm(const std::vector<Type>& types, const Trace& trace);
 

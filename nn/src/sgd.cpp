@@ -1,6 +1,7 @@
 #include <gradtape/nn/optimizers.hpp>
 
 #include "elements.hpp"
+#include "parameters.hpp"
 
 #include <cmath>
 
@@ -39,7 +40,7 @@ void check_gradient(const Tensor& w, const Tensor& g, std::size_t i, Where where
 }
 
 void refuse_non_finite(const Tensor& gradient, std::size_t i, Where where) {
-    const std::string found = non_finite_in(gradient);
+    const std::string found = non_finite_in(gradient, where);
     if (!found.empty())
         throw NonFiniteGradient("the gradient of parameter " + std::to_string(i) + " has " + found + "; no parameter was changed",
                                 {"sgd", {gradient.shape()}, {}, where}, i);
@@ -55,6 +56,7 @@ void Sgd::step(std::span<Parameter* const> parameters, std::span<const Tensor> g
     if (!(learning_rate >= 0) || std::isinf(learning_rate))
         throw ValueError("learning rate " + number(learning_rate) + "; need a finite number >= 0",
                          {"sgd", {}, {}, where});
+    require_parameters(parameters, "sgd", where);
     for (std::size_t i = 0; i < parameters.size(); ++i) check_gradient(parameters[i]->value(), gradients[i], i, where);
 
     spare_.resize(parameters.size());
@@ -64,9 +66,9 @@ void Sgd::step(std::span<Parameter* const> parameters, std::span<const Tensor> g
         const std::size_t count = std::size_t(w.elements());
         const bool finite =
             w.dtype() == DType::float32
-                ? descend(count, w.data<float>().data(), gradients[i].data<float>().data(), float(learning_rate),
+                ? descend(count, w.data<float>(where).data(), gradients[i].data<float>(where).data(), float(learning_rate),
                           next.mutable_data<float>().data())
-                : descend(count, w.data<double>().data(), gradients[i].data<double>().data(), learning_rate,
+                : descend(count, w.data<double>(where).data(), gradients[i].data<double>(where).data(), learning_rate,
                           next.mutable_data<double>().data());
         if (!finite) refuse_non_finite(gradients[i], i, where);  // not for what pads the last block
     }

@@ -27,7 +27,7 @@ private:
 
 Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const Tensor& labels, Labels convention,
                 Where where) {
-    Evaluation result{loss.item(), {}, labels.shape()[0]};
+    Evaluation result{loss.item(where), {}, labels.shape()[0]};
     if (scores && convention != Labels::real) {
         result.mislabelled = count_mislabelled(*scores, labels, convention, where);
         result.judged = labels.elements();
@@ -36,7 +36,7 @@ Evaluation read(const Tensor& loss, const std::optional<Tensor>& scores, const T
 }
 
 Evaluation read(const Outcome& outcome, const Tensor& labels, Labels convention, Where where) {
-    return read(outcome.loss.value(), outcome.scores.is_valid() ? std::optional(outcome.scores.value()) : std::nullopt, labels,
+    return read(outcome.loss.value(where), outcome.scores.is_valid() ? std::optional(outcome.scores.value(where)) : std::nullopt, labels,
                 convention, where);
 }
 
@@ -47,9 +47,9 @@ std::string place(int epoch, std::int64_t batch) {
 }
 
 /// "; the batch's inputs have NaN at (3, 1)", or "" where they are as finite as the labels.
-std::string fault_of(const Batch& batch) {
+std::string fault_of(const Batch& batch, Where where) {
     for (const Tensor* tensor : {&batch.inputs, &batch.labels})
-        if (const std::string found = non_finite_in(*tensor); !found.empty())
+        if (const std::string found = non_finite_in(*tensor, where); !found.empty())
             return std::string("; the batch's ") + (tensor == &batch.inputs ? "inputs have " : "labels have ") + found;
     return "";
 }
@@ -78,7 +78,7 @@ std::string cause_of(const Tape& tape, Node loss, bool nan) {
 }
 
 [[noreturn]] void refuse_loss(const Tape& tape, Node loss, double value, const Batch& batch, Where where) {
-    const std::string fault = fault_of(batch);
+    const std::string fault = fault_of(batch, where);
     throw NonFiniteLoss("the loss is " + number(value) + place(batch.epoch, batch.index) +
                             (fault.empty() ? cause_of(tape, loss, std::isnan(value)) + "; try a lower learning rate" : fault),
                         {"train", {}, {}, where}, value, batch.epoch, batch.index);
@@ -88,9 +88,9 @@ std::string cause_of(const Tape& tape, Node loss, bool nan) {
 void check_gradients(const Tape& tape, Node loss, std::span<const Tensor> gradients, std::span<const NamedParameter> names,
                      const Batch& batch, Where where) {
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-        const std::string found = non_finite_in(gradients[i]);
+        const std::string found = non_finite_in(gradients[i], where);
         if (found.empty()) continue;
-        const std::string fault = fault_of(batch);
+        const std::string fault = fault_of(batch, where);
         throw NonFiniteGradient("the gradient of parameter '" + names[i].name + "' has " + found +
                                     place(batch.epoch, batch.index) +
                                     (fault.empty() ? cause_of(tape, loss, found.rfind("NaN", 0) == 0) : fault) +
@@ -100,8 +100,8 @@ void check_gradients(const Tape& tape, Node loss, std::span<const Tensor> gradie
 }
 
 /// Whether the fast path may go on.
-bool are_finite(std::span<const Tensor> gradients) {
-    return std::all_of(gradients.begin(), gradients.end(), [](const Tensor& g) { return non_finite_in(g).empty(); });
+bool are_finite(std::span<const Tensor> gradients, Where where) {
+    return std::all_of(gradients.begin(), gradients.end(), [where](const Tensor& g) { return non_finite_in(g, where).empty(); });
 }
 
 }  // namespace
@@ -151,7 +151,7 @@ void Trainer::find_parameters(Node loss, Where where) {
     if (tape_.size() == checked_size_) return;
     Visitor named;
     visit_(named);
-    take(check_reach(loss, named.named(), where));
+    take(check_reach(loss, named.named(where), where));
     checked_size_ = tape_.size();
 }
 
@@ -159,13 +159,13 @@ Evaluation Trainer::step(const Batch& batch, const StepHook& hook, Where where) 
     if (plain) return plain_step(batch, hook, where);
     if (!steps_) steps_ = std::make_shared<Replays>();
     const std::span<Parameter* const> parameters = look_up();
-    const std::optional<Replays::Result> replayed = steps_->run(batch.inputs, batch.labels, parameters);
+    const std::optional<Replays::Result> replayed = steps_->run(batch.inputs, batch.labels, parameters, where);
     if (!replayed) return plain_step(batch, hook, where);
     const Evaluation result = read(replayed->loss, replayed->scores, batch.labels, batch.convention, where);
     // Recorded anew, the step says which value was the first that is not finite.
     if (!std::isfinite(result.loss)) return plain_step(batch, hook, where);
     if (hook) {
-        if (!are_finite(replayed->gradients)) return plain_step(batch, hook, where);
+        if (!are_finite(replayed->gradients, where)) return plain_step(batch, hook, where);
         hook({batch, result.loss, parameters, replayed->gradients});
     }
     try {
@@ -185,14 +185,14 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
     find_parameters(outcome.loss, where);
     const std::span<Parameter* const> parameters = visitor_.found();
     const std::vector<Node> nodes = gradient_nodes(outcome.loss, parameters, where);
-    const std::vector<Tensor> found = gradient_values(nodes, parameters);
-    if (!are_finite(found)) {
+    const std::vector<Tensor> found = gradient_values(nodes, parameters, where);
+    if (!are_finite(found, where)) {
         Visitor named;
         visit_(named);
-        check_gradients(tape_, outcome.loss, found, named.named(), batch, where);
+        check_gradients(tape_, outcome.loss, found, named.named(where), batch, where);
     }
     if (steps_ && !plain) {
-        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes, threads);
+        steps_->add(tape_, batch.inputs, batch.labels, parameters, outcome.loss, outcome.scores, nodes, threads, where);
         take(steps_->watch().warnings());
     }
     if (hook) hook({batch, result.loss, parameters, found});
@@ -203,13 +203,13 @@ Evaluation Trainer::plain_step(const Batch& batch, const StepHook& hook, Where w
 Evaluation Trainer::evaluate_part(const Tensor& inputs, const Tensor& labels, Labels convention, Where where) {
     if (!plain) {
         if (!evaluations_) evaluations_ = std::make_shared<Replays>();
-        if (const auto replayed = evaluations_->run(inputs, labels, look_up()))
+        if (const auto replayed = evaluations_->run(inputs, labels, look_up(), where))
             return read(replayed->loss, replayed->scores, labels, convention, where);
     }
     const Recording recording(forward_tape_);
     const Outcome outcome = record(forward_tape_, plain ? nullptr : evaluations_.get(), inputs, labels, "evaluate", where);
     if (!plain) {
-        evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads);
+        evaluations_->add(forward_tape_, inputs, labels, look_up(), outcome.loss, outcome.scores, {}, threads, where);
         take(evaluations_->watch().warnings());
     }
     return read(outcome, labels, convention, where);
@@ -224,7 +224,7 @@ Evaluation Trainer::evaluate(const Dataset& data, Where where) {
         std::vector<std::int64_t> rows(std::size_t(std::min(part, n - first)));
         std::iota(rows.begin(), rows.end(), first);
         const Evaluation one =
-            evaluate_part(take_rows(data.inputs, rows), take_rows(data.labels, rows, where), data.convention, where);
+            evaluate_part(take_rows(data.inputs, rows, where), take_rows(data.labels, rows, where), data.convention, where);
         total.loss += one.loss * double(one.samples) / double(n);
         total.samples += one.samples;
         total.judged += one.judged;
@@ -264,10 +264,10 @@ namespace {
 /// Sums weights in float64 and gives their mean.
 class Average {
 public:
-    void add(const std::vector<Tensor>& weights) {
+    void add(const std::vector<Tensor>& weights, Where where) {
         sums_.resize(weights.size());
         for (std::size_t i = 0; i < weights.size(); ++i)
-            with_elements(weights[i], [&](auto values) {
+            with_elements(weights[i], where, [&](auto values) {
                 sums_[i].resize(values.size());
                 for (std::size_t j = 0; j < values.size(); ++j) sums_[i][j] += double(values[j]);
             });
@@ -310,7 +310,7 @@ struct Trainer::Epoch {
     }
     void after_step(const Batch& batch) {
         known.reset();
-        if (phase.select == Select::average) average.add(trainer.weights());
+        if (phase.select == Select::average) average.add(trainer.weights(), where);
         if (phase.select != Select::best) return;
         const Evaluation now = trainer.evaluate_finite(data, number, batch.index, where);
         known = now;
@@ -320,10 +320,10 @@ struct Trainer::Epoch {
     }
     void finish() {
         if (phase.select == Select::best) {
-            trainer.set_weights(best);
+            trainer.set_weights(best, where);
             known = best_evaluation;
         } else if (phase.select == Select::average) {
-            trainer.set_weights(average.mean(trainer.weights()));
+            trainer.set_weights(average.mean(trainer.weights()), where);
         }
     }
 };
@@ -334,7 +334,7 @@ EpochReport Trainer::run_epoch(Epoch& epoch, Batches& batches, const FitOptions&
     epoch.start();
     double sum = 0;
     std::int64_t samples = 0;
-    for (batches.start_epoch(); const Batch* batch = batches.next();) {
+    for (batches.start_epoch(where); const Batch* batch = batches.next();) {
         const Evaluation result = step(*batch, options.on_step, where);
         sum += result.loss * double(result.samples);
         samples += result.samples;

@@ -21,7 +21,7 @@ std::string difference(const detail::Instruction& a, const detail::Instruction& 
 }
 
 bool same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_bits);
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Tensor& x, const Tensor& y) { return same_bits(x, y); });
 }
 
 void append(std::string& bytes, const Tensor& tensor) {

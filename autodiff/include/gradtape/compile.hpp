@@ -46,25 +46,26 @@ struct Execution;
 }  // namespace detail
 
 /// A compiled recording: immutable, cheap to copy, shared by threads. Each thread replays it through its own Replay.
+/// TapeError where it was moved from.
 class Compiled {
 public:
-    std::size_t input_count() const;
-    std::size_t parameter_count() const;
-    std::size_t output_count() const;
+    std::size_t input_count(Where where = Where::here()) const;
+    std::size_t parameter_count(Where where = Where::here()) const;
+    std::size_t output_count(Where where = Where::here()) const;
     /// The number of a leaf of the compiled recording; none where it is no parameter leaf of it.
-    std::optional<std::size_t> parameter_number(Node leaf) const;
+    std::optional<std::size_t> parameter_number(Node leaf, Where where = Where::here()) const;
     /// Bytes of the arena that a Replay takes for values between inputs and outputs.
-    std::size_t arena_bytes() const;
+    std::size_t arena_bytes(Where where = Where::here()) const;
     /// All memory that a Replay needs: arena, inputs, parameters, outputs, constants. Known before anything runs.
-    std::size_t peak_bytes() const;
+    std::size_t peak_bytes(Where where = Where::here()) const;
     /// Instructions before and after each pass, fused groups, memory planned and unplanned, captured constants.
-    std::string explain() const;
+    std::string explain(Where where = Where::here()) const;
 
     const std::shared_ptr<const detail::Plan>& shared_plan() const noexcept { return plan_; }
     explicit Compiled(std::shared_ptr<const detail::Plan> plan) : plan_(std::move(plan)) {}
 
 private:
-    const detail::Plan& plan() const;
+    const detail::Plan& plan(Where where) const;
     std::shared_ptr<const detail::Plan> plan_;
 };
 
@@ -134,15 +135,15 @@ public:
     std::vector<Tensor> operator()(std::span<const Tensor> inputs, Where where = Where::here());
     std::vector<Tensor> operator()(std::initializer_list<Tensor> inputs, Where where = Where::here());
     /// What is compiled, how often it was recorded for that, and why; and the warnings.
-    std::string explain() const;
+    std::string explain(Where where = Where::here()) const;
     /// How often it was compiled.
-    std::size_t recordings() const;
+    std::size_t recordings(Where where = Where::here()) const;
     /// Why it is recorded at every call, if it is.
-    const std::vector<std::string>& warnings() const;
+    const std::vector<std::string>& warnings(Where where = Where::here()) const;
 
 private:
     struct State;
-    State& state(Where where = {}) const;
+    State& state(Where where) const;
     std::shared_ptr<State> state_;  // shared with a call that is at work
 };
 
@@ -156,8 +157,7 @@ CompiledFunction compile(F&& function, const CompileOptions& options = {}, Where
     } else if constexpr (!std::is_convertible_v<std::invoke_result_t<F&, Inputs>, Several<Node>>) {
         static_assert(sizeof(std::remove_reference_t<F>*) == 0, "a function to compile returns a gradtape::Node, or a vector of them");
     } else {
-        if constexpr (requires { function.target_type(); })  // a std::function, which may be empty
-            if (!function) return CompiledFunction(nullptr, options, 8, where);
+        if (detail::is_empty_function(function)) return CompiledFunction(nullptr, options, 8, where);
         return CompiledFunction(
             [f = std::forward<F>(function)](Inputs x) mutable { return Several<Node>(f(x)).all(); }, options, 8, where);
     }

@@ -17,7 +17,7 @@ public:
     Axes() = default;
     template <std::integral Integer>
     Axes(Integer axis) : list_{std::int64_t(axis)}, all_(false) {}
-    Axes(std::initializer_list<std::int64_t> axes) : list_(axes), all_(false) {}
+    Axes(std::initializer_list<std::int64_t> axes, Where where = Where::here()) : list_(axes, where), all_(false) {}
     Axes(const Shape& axes) : list_(axes), all_(false) {}
     bool all() const noexcept { return all_; }
     const Shape& list() const noexcept { return list_; }

@@ -44,15 +44,16 @@ public:
     Program(const Tape& tape, const Several<Node>& outputs, const Several<Update>& updates = {},
             Where where = Where::here());
     ~Program();
-    Program(const Program&);
+    /// TapeError where the other was moved from.
+    Program(const Program& other, Where where = Where::here());
     Program(Program&&) noexcept;
     Program& operator=(Program) noexcept;
 
-    std::size_t size() const;
+    std::size_t size(Where where = Where::here()) const;
 
     struct Body;  ///< instructions; known to the library only
     /// TapeError where the program was moved from.
-    const Body& body() const;
+    const Body& body(Where where = Where::here()) const;
     explicit Program(std::unique_ptr<Body> body) noexcept;
 
 private:
@@ -60,9 +61,9 @@ private:
 };
 
 /// The text form; docs/program_text.md gives its grammar.
-std::string to_text(const Program& program);
+std::string to_text(const Program& program, Where where = Where::here());
 /// A Graphviz digraph.
-std::string to_dot(const Program& program);
+std::string to_dot(const Program& program, Where where = Where::here());
 /// Checks every rule a program must keep (operands come before use, types agree with the shape rules, outputs exist).
 /// Throws Error naming the first instruction that breaks one.
 void verify(const Program& program, Where where = Where::here());

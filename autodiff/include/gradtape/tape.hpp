@@ -99,12 +99,24 @@ private:
 
 namespace detail {
 void all_or_nothing(Node x, void (*record)(void* its), void* its);
+
+/// A std::function that holds none, or a pointer to no function.
+template <class F>
+bool is_empty_function(const F& function) {
+    if constexpr (std::is_pointer_v<F> || requires { function.target_type(); })
+        return !function;
+    else
+        return false;
 }
+}  // namespace detail
 
 /// Calls `record` and gives its result. Where it throws, all that was recorded meanwhile on the tape of `x` is taken back:
 /// how an operation that is made of several records nothing when it is refused. Nodes made meanwhile must then not be used.
+/// ValueError where `record` is an empty function.
 template <class Record>
-auto all_or_nothing(Node x, Record&& record) {
+auto all_or_nothing(Node x, Record&& record, Where where = Where::here()) {
+    if (detail::is_empty_function(record))
+        throw ValueError("there is no function to record by: it is empty", {"all_or_nothing", {}, {}, where});
     std::optional<decltype(record())> result;
     const auto call = [&] { result.emplace(record()); };
     detail::all_or_nothing(x, [](void* its) { (*static_cast<decltype(call)*>(its))(); }, const_cast<void*>(static_cast<const void*>(&call)));

@@ -139,7 +139,8 @@ private:
 };
 
 /// True where dtype, shape and every bit of every element are the same (NaN equals the same NaN, 0 differs from -0).
-bool same_bits(const Tensor& a, const Tensor& b);
+/// TapeError where one was moved from.
+bool same_bits(const Tensor& a, const Tensor& b, Where where = Where::here());
 
 /// "float64(2, 2) [[1, 2], [3, 4]]", shortened in the middle where long.
 std::string to_string(const Tensor& tensor);

@@ -49,6 +49,8 @@ struct ValueAndGrad {
 template <class Function>
 ValueAndGrad value_and_grad(Function&& function, std::span<const Tensor> at, Where where = Where::here()) {
     if constexpr (detail::is_function_of_nodes<Function>()) {
+        if (detail::is_empty_function(function))
+            throw ValueError("there is no function to differentiate: it is empty", {"value_and_grad", {}, {}, where});
         Tape tape;
         std::vector<Node> x;
         for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor, where));

@@ -16,7 +16,7 @@ class GuardFailed;
 class Trace {
 public:
     /// Of all that is on the tape. `named` are nodes whose places count too: results, and the parameters' leaves.
-    explicit Trace(const Tape& tape, std::span<const Node> named = {});
+    explicit Trace(const Tape& tape, std::span<const Node> named = {}, Where where = Where::here());
 
 private:
     friend class Watch;

@@ -58,8 +58,8 @@ std::string instruction_text(Index index, const Instruction& instruction, NanTex
 using detail::Index;
 using detail::Instruction;
 
-std::string to_text(const Program& program) {
-    const Program::Body& body = program.body();
+std::string to_text(const Program& program, Where where) {
+    const Program::Body& body = program.body(where);
     std::string text;
     for (std::size_t i = 0; i < body.instructions.size(); ++i) {
         const Instruction& instruction = body.instructions[i];
@@ -75,8 +75,8 @@ std::string to_text(const Program& program) {
     return text;
 }
 
-std::string to_dot(const Program& program) {
-    const Program::Body& body = program.body();
+std::string to_dot(const Program& program, Where where) {
+    const Program::Body& body = program.body(where);
     std::string text = "digraph program {\n  node [shape=box, fontname=\"sans-serif\"];\n";
     for (std::size_t i = 0; i < body.instructions.size(); ++i) {
         const Instruction& instruction = body.instructions[i];

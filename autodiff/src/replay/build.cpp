@@ -7,11 +7,11 @@ namespace {
 
 class Builder {
 public:
-    Builder(const Program::Body& body, const CompileOptions& options)
+    Builder(const Program::Body& body, const CompileOptions& options, Where where)
         : options_(options), schedule_(schedule(body, options)),
           links_(options.fuse && options.chain ? make_chains(body, schedule_)
                                                : std::vector<ChainLink>(body.instructions.size())),
-          values_(body, options, schedule_, plan_), groups_(schedule_, links_, options, values_, plan_) {
+          values_(body, options, schedule_, plan_, where), groups_(schedule_, links_, options, values_, plan_) {
         plan_.debug = options.debug;
     }
 
@@ -97,6 +97,6 @@ private:
 
 }  // namespace
 
-Plan make_plan(const Program::Body& body, const CompileOptions& options) { return Builder(body, options).run(); }
+Plan make_plan(const Program::Body& body, const CompileOptions& options, Where where) { return Builder(body, options, where).run(); }
 
 }  // namespace gradtape::detail

@@ -56,9 +56,9 @@ GuardFailed::GuardFailed(double expected, double found, Where where)
 Compiled compile(const Program& program, const CompileOptions& options, Where where) {
     if (options.threads < 1 || options.threads > 256)
         throw ValueError("threads must be 1 to 256, not " + std::to_string(options.threads), {"compile", {}, {}, where});
-    const Program::Body& body = program.body();
+    const Program::Body& body = program.body(where);
     std::string report;
-    auto plan = std::make_shared<Plan>(make_plan(optimised(body, options, report), options));
+    auto plan = std::make_shared<Plan>(make_plan(optimised(body, options, report), options, where));
     for (Index i : body.inputs) plan->input_types.push_back(body.instructions[i].type);
     for (Index i : body.parameters) plan->parameter_types.push_back(body.instructions[i].type);
     plan->parameter_leaves = body.parameters;
@@ -77,29 +77,29 @@ Compiled compile(const Tape& tape, const Several<Node>& outputs, const Several<U
     return compile(Program(tape, outputs, updates, where), options, where);
 }
 
-const Plan& Compiled::plan() const {
-    if (!plan_) throw TapeError("this compiled program was moved from", {"compile", {}, {}, {}});
+const Plan& Compiled::plan(Where where) const {
+    if (!plan_) throw TapeError("this compiled program was moved from", {"compile", {}, {}, where});
     return *plan_;
 }
 
-std::size_t Compiled::input_count() const { return plan().input_types.size(); }
-std::size_t Compiled::parameter_count() const { return plan().parameter_types.size(); }
-std::size_t Compiled::output_count() const { return plan().outputs.size(); }
-std::size_t Compiled::arena_bytes() const { return plan().arena_bytes; }
-std::optional<std::size_t> Compiled::parameter_number(Node leaf) const {
-    const auto& leaves = plan().parameter_leaves;
+std::size_t Compiled::input_count(Where where) const { return plan(where).input_types.size(); }
+std::size_t Compiled::parameter_count(Where where) const { return plan(where).parameter_types.size(); }
+std::size_t Compiled::output_count(Where where) const { return plan(where).outputs.size(); }
+std::size_t Compiled::arena_bytes(Where where) const { return plan(where).arena_bytes; }
+std::optional<std::size_t> Compiled::parameter_number(Node leaf, Where where) const {
+    const auto& leaves = plan(where).parameter_leaves;
     const auto found = std::lower_bound(leaves.begin(), leaves.end(), leaf.index());
     if (!leaf.is_valid() || Recorder::recording(leaf) != plan_->recording) return std::nullopt;
     if (found == leaves.end() || *found != leaf.index()) return std::nullopt;
     return std::size_t(found - leaves.begin());
 }
-std::size_t Compiled::peak_bytes() const {
-    std::size_t bytes = plan().arena_bytes;
+std::size_t Compiled::peak_bytes(Where where) const {
+    std::size_t bytes = plan(where).arena_bytes;
     for (const Buffer& buffer : plan_->buffers)
         if (buffer.home != Home::arena) bytes += buffer.bytes;
     return bytes;
 }
-std::string Compiled::explain() const { return plan().report; }
+std::string Compiled::explain(Where where) const { return plan(where).report; }
 
 namespace {
 
@@ -110,7 +110,7 @@ std::shared_ptr<const Plan> plan_of(const Compiled& compiled, Where where) {
 
 }  // namespace
 
-Replay::Replay(const Compiled& compiled, Where where) : execution_(new Execution(plan_of(compiled, where))) {}
+Replay::Replay(const Compiled& compiled, Where where) : execution_(new Execution(plan_of(compiled, where), where)) {}
 Replay::~Replay() = default;
 Replay::Replay(Replay&&) noexcept = default;
 Replay& Replay::operator=(Replay&&) noexcept = default;

@@ -108,7 +108,7 @@ void do_deferred(const Plan& plan) {
 
 }  // namespace
 
-Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_plan)) {
+Execution::Execution(std::shared_ptr<const Plan> its_plan, Where where) : plan(std::move(its_plan)) {
     do_deferred(*plan);
     arena_ = make_arena(plan->arena_bytes);
     at_.resize(plan->buffers.size());
@@ -141,7 +141,7 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan) : plan(std::move(its_
     for (const Call& call : plan->calls) settle(call);
     for (const Group& group : plan->groups)
         if (group.first != Group::npos) settle(group);
-    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads);
+    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads, where);
 }
 
 void Execution::point(BufferId buffer, const void* data) {

@@ -7,7 +7,7 @@
 namespace gradtape::detail {
 
 struct Execution {
-    explicit Execution(std::shared_ptr<const Plan> plan);
+    Execution(std::shared_ptr<const Plan> plan, Where where);
 
     void set_input(std::size_t i, const Tensor& value, Where where);
     void set_parameter(std::size_t i, const Tensor& value, Where where);

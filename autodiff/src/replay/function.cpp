@@ -23,8 +23,8 @@ std::vector<Type> types_of(std::span<const Tensor> inputs) {
 }
 
 /// A parameter's value would stay what it was at the first call, whatever became of it since.
-void refuse_parameters(const Tape& tape) {
-    for (const detail::Instruction& instruction : detail::Recorder::in(tape).instructions())
+void refuse_parameters(const Tape& tape, Where where) {
+    for (const detail::Instruction& instruction : detail::Recorder::in(tape, where).instructions())
         if (instruction.primitive == &detail::primitive(detail::Op::parameter))
             throw ValueError("a parameter within a compiled function would keep its present value in every replay; "
                              "give its value to the function as one of its inputs",
@@ -50,7 +50,7 @@ struct CompiledFunction::State {
         std::vector<Node> leaves;
         for (const Tensor& input : inputs) leaves.push_back(tape.input(input, where));
         std::vector<Node> outputs = function(leaves);
-        refuse_parameters(tape);
+        refuse_parameters(tape, where);
         tape.guard_reads(false);
         return outputs;
     }
@@ -59,7 +59,7 @@ struct CompiledFunction::State {
                Where where) {
         Compiled compiled = compile(tape, outputs, {}, options, where);
         if (recent.size() >= cache) recent.erase(recent.begin());
-        Replay replay(compiled);
+        Replay replay(compiled, where);
         recent.push_back({std::move(types), std::move(compiled), std::move(replay), std::move(trace)});
         ++recordings;
         if (reasons.size() == most_reasons) reasons.erase(reasons.begin());
@@ -78,7 +78,7 @@ struct CompiledFunction::State {
         for (std::size_t k = recent.size(); k-- > 0;) {
             if (recent[k].types != types || recent[k].trace) continue;
             try {
-                std::vector<Tensor> outputs = run(recent[k], inputs);
+                std::vector<Tensor> outputs = run(recent[k], inputs, where);
                 std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
                 watch.replayed();
                 return outputs;
@@ -94,19 +94,19 @@ struct CompiledFunction::State {
         Tape tape;
         const std::vector<Node> outputs = record(tape, inputs, where);
         if (!watch.plain()) {
-            Trace trace(tape, outputs);
+            Trace trace(tape, outputs, where);
             for (std::size_t k = recent.size(); k-- > 0 && !watch.plain();) {
                 if (recent[k].types != types || !recent[k].trace) continue;
                 if (watch.compare(*recent[k].trace, trace) == Watch::Verdict::same) {
                     recent[k].trace.reset();
                     std::rotate(recent.begin() + std::ptrdiff_t(k), recent.begin() + std::ptrdiff_t(k) + 1, recent.end());
-                    return run(recent.back(), inputs);
+                    return run(recent.back(), inputs, where);
                 }
             }
             const std::string why = watch.reason();
             watch.recorded_again();
             if (!watch.plain())
-                return run(add(tape, outputs, types, std::move(trace), why.empty() ? unknown_types() : why, where), inputs);
+                return run(add(tape, outputs, types, std::move(trace), why.empty() ? unknown_types() : why, where), inputs, where);
             recent.clear();
         }
         std::vector<Tensor> results;
@@ -114,15 +114,16 @@ struct CompiledFunction::State {
         return results;
     }
 
-    static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs) {
+    static std::vector<Tensor> run(Entry& recording, std::span<const Tensor> inputs, Where where) {
         struct Release {
             Replay& replay;
             ~Release() { replay.release(); }
         } when_done{recording.replay};  // the inputs' owners may write them again
-        for (std::size_t i = 0; i < inputs.size(); ++i) recording.replay.set_input(i, inputs[i]);
-        recording.replay.run();
+        for (std::size_t i = 0; i < inputs.size(); ++i) recording.replay.set_input(i, inputs[i], where);
+        recording.replay.run(where);
         std::vector<Tensor> outputs;
-        for (std::size_t i = 0; i < recording.compiled.output_count(); ++i) outputs.push_back(recording.replay.output(i));
+        for (std::size_t i = 0; i < recording.compiled.output_count(where); ++i)
+            outputs.push_back(recording.replay.output(i, where));
         return outputs;
     }
 };
@@ -155,17 +156,18 @@ std::vector<Tensor> CompiledFunction::operator()(std::initializer_list<Tensor> i
     return (*this)(std::span(inputs.begin(), inputs.size()), where);
 }
 
-std::size_t CompiledFunction::recordings() const { return state().recordings; }
-const std::vector<std::string>& CompiledFunction::warnings() const { return state().watch.warnings(); }
+std::size_t CompiledFunction::recordings(Where where) const { return state(where).recordings; }
+const std::vector<std::string>& CompiledFunction::warnings(Where where) const { return state(where).watch.warnings(); }
 
-std::string CompiledFunction::explain() const {
-    const std::vector<std::string>& reasons = state().reasons;
-    const std::size_t earlier = state().recordings - reasons.size();
+std::string CompiledFunction::explain(Where where) const {
+    const State& its = state(where);
+    const std::vector<std::string>& reasons = its.reasons;
+    const std::size_t earlier = its.recordings - reasons.size();
     std::string text = earlier ? std::to_string(earlier) + " earlier recordings\n" : "";
     for (std::size_t k = 0; k < reasons.size(); ++k)
         text.append("recording ").append(std::to_string(earlier + k + 1)).append(": ").append(reasons[k]).append("\n");
-    for (const std::string& warning : state().watch.warnings()) (text += warning) += "\n";
-    for (const Entry& recording : state().recent) {
+    for (const std::string& warning : its.watch.warnings()) (text += warning) += "\n";
+    for (const Entry& recording : its.recent) {
         text += "\ncompiled for";
         for (const Type& type : recording.types) (text += " ") += to_string(type);
         (text += ":\n") += recording.compiled.explain();

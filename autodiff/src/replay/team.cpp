@@ -38,7 +38,7 @@ bool spin(Done done) {
 
 }  // namespace
 
-Team::Team(std::size_t size) {
+Team::Team(std::size_t size, Where where) {
     helpers_.reserve(size - 1);
     try {
         for (std::size_t member = 1; member < size; ++member) helpers_.emplace_back([this, member] { help(member); });
@@ -46,7 +46,7 @@ Team::Team(std::size_t size) {
         const std::size_t started = helpers_.size() + 1;
         stop();
         throw Error("thread " + std::to_string(started + 1) + " of " + std::to_string(size) + " cannot be started (" +
-                        error.what() + "); compile for at most " + std::to_string(started), {"replay", {}, {}, {}});
+                        error.what() + "); compile for at most " + std::to_string(started), {"replay", {}, {}, where});
     }
 }
 

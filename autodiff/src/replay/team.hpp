@@ -1,6 +1,8 @@
 // Threads that share out the parts of one piece of work after another.
 #pragma once
 
+#include <gradtape/shape.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +16,8 @@ namespace gradtape::detail {
 /// late costs nothing but its help; which member does a part must not matter to the result.
 class Team {
 public:
-    /// Error where a helper cannot be started.
-    explicit Team(std::size_t size);
+    /// Error, at `where`, where a helper cannot be started.
+    Team(std::size_t size, Where where);
     ~Team() { stop(); }
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;

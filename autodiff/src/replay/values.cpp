@@ -13,8 +13,9 @@ constexpr std::uint32_t never = ~0u;
 
 }  // namespace
 
-ValuePlan::ValuePlan(const Program::Body& body, const CompileOptions& options, const Schedule& schedule, Plan& plan)
-    : body_(body), options_(options), schedule_(schedule), plan_(plan), layout_(options.reuse) {
+ValuePlan::ValuePlan(const Program::Body& body, const CompileOptions& options, const Schedule& schedule, Plan& plan,
+                     Where where)
+    : body_(body), options_(options), schedule_(schedule), plan_(plan), where_(where), layout_(options.reuse) {
     const std::size_t n = body.instructions.size();
     buffer_.assign(n, no_buffer);
     last_use_.assign(n, 0);
@@ -31,7 +32,7 @@ ValuePlan::ValuePlan(const Program::Body& body, const CompileOptions& options, c
 
 void ValuePlan::check_bytes(std::size_t bytes) const {
     if (bytes > most_bytes)
-        throw ShapeError("the values of this program need more than 2^62 bytes", {"compile", {}, {}, {}});
+        throw ShapeError("the values of this program need more than 2^62 bytes", {"compile", {}, {}, where_});
 }
 
 BufferId ValuePlan::room(std::size_t bytes) {

@@ -12,7 +12,7 @@ namespace gradtape::detail {
 
 class ValuePlan {
 public:
-    ValuePlan(const Program::Body& body, const CompileOptions& options, const Schedule& schedule, Plan& plan);
+    ValuePlan(const Program::Body& body, const CompileOptions& options, const Schedule& schedule, Plan& plan, Where where);
 
     const Instruction& at(Index i) const { return body_.instructions[i]; }
     /// The value whose bytes value i has.
@@ -69,6 +69,7 @@ private:
     const CompileOptions& options_;
     const Schedule& schedule_;
     Plan& plan_;
+    const Where where_;  // the caller's line
     Layout layout_;
     std::size_t outside_ = 0;  // bytes of all buffers that are not in the arena
     std::vector<BufferId> buffer_;         // by value

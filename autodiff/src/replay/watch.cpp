@@ -36,8 +36,8 @@ bool is_decision(double number) { return number == 0 || number == 1; }
 
 }  // namespace
 
-Trace::Trace(const Tape& tape, std::span<const Node> named) {
-    const Recorder& recorder = Recorder::in(tape);
+Trace::Trace(const Tape& tape, std::span<const Node> named, Where where) {
+    const Recorder& recorder = Recorder::in(tape, where);
     steps_.reserve(recorder.size());
     for (Index i = 0; i < recorder.size(); ++i) {
         const Instruction& made = recorder.at(i);

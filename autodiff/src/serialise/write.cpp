@@ -104,7 +104,7 @@ Values values_of(const Program::Body& body, const SaveOptions& options) {
 
 std::string to_bytes(const Program& program, const SaveOptions& options, Where where) {
     verify(program, where);
-    const Program::Body& body = program.body();
+    const Program::Body& body = program.body(where);
     Known known = library();
     std::string text = std::string(format::magic) + std::string(format::version) + "\n";
     for (Index i = 0; i < body.instructions.size(); ++i) {

@@ -60,7 +60,7 @@ std::string name(const NonFinite::Figures& figures) {
 
 std::optional<NonFinite> find_nonfinite(const Program& program, std::span<const Tensor> inputs,
                                         std::span<const Tensor> parameters, Where where) {
-    const Program::Body& body = program.body();
+    const Program::Body& body = program.body(where);
     detail::Evaluation evaluation(body, inputs, parameters, where);
     for (Index i = 0; evaluation.step(); ++i) {
         const detail::Instruction& instruction = body.instructions[i];

@@ -69,22 +69,22 @@ Program::Program(const Tape& tape, const Several<Node>& outputs, const Several<U
 
 Program::Program(std::unique_ptr<Body> body) noexcept : body_(std::move(body)) {}
 Program::~Program() = default;
-Program::Program(const Program& other) : body_(std::make_unique<Body>(other.body())) {}
+Program::Program(const Program& other, Where where) : body_(std::make_unique<Body>(other.body(where))) {}
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program other) noexcept {
     std::swap(body_, other.body_);
     return *this;
 }
 
-std::size_t Program::size() const { return body().instructions.size(); }
+std::size_t Program::size(Where where) const { return body(where).instructions.size(); }
 
-const Program::Body& Program::body() const {
-    if (!body_) throw TapeError("this program was moved from", {"program", {}, {}, {}});
+const Program::Body& Program::body(Where where) const {
+    if (!body_) throw TapeError("this program was moved from", {"program", {}, {}, where});
     return *body_;
 }
 
 void verify(const Program& program, Where where) {
-    detail::verify(program.body().instructions, program.body().outputs, where);
+    detail::verify(program.body(where).instructions, program.body(where).outputs, where);
 }
 
 }  // namespace gradtape

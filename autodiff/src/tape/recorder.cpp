@@ -37,7 +37,7 @@ Node Recorder::leaf(Op kind, const Tensor& value, Where where) {
 
 Node Recorder::leaf(Op kind, const Type& type, Where where) {
     check_exists(type.shape, primitive(kind).name, where);
-    if (!abstract_) return leaf(kind, Tensor::zeros(type.shape, type.dtype), where);
+    if (!abstract_) return leaf(kind, Tensor::zeros(type.shape, type.dtype, where), where);
     return append(primitive(kind), {}, {}, type, where, {});
 }
 

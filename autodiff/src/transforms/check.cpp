@@ -32,15 +32,17 @@ Tensor random_like(const Tensor& tensor, std::uint64_t& state) {
 }
 
 /// Σ y c for a fixed random c: one number whose gradient meets every element of y.
-Node weigh(Tape& tape, Node y, const Tensor& weights) { return sum(y * tape.constant(weights)); }
+Node weigh(Tape& tape, Node y, const Tensor& weights, Where where) {
+    return sum({multiply({y, where}, {tape.constant(weights, where), where}), where});
+}
 
 /// What is differentiated: the elements of the function's result, weighed; of `order` 2, those of its gradients.
 class Probe {
 public:
     Probe(const Function& function, std::span<const Tensor> at, int order, std::uint64_t seed, Where where)
-        : function_(function), order_(order) {
+        : function_(function), order_(order), where_(where) {
         Tape tape;
-        first_ = random_like(function_(leaves(tape, at)).value(where), seed);
+        first_ = random_like(function_(leaves(tape, at)).value(where_), seed);
         if (order_ == 1) weights_ = {first_};
         else
             for (const Tensor& tensor : at) weights_.push_back(random_like(tensor, seed));
@@ -50,36 +52,43 @@ public:
 
     std::vector<Tensor> values(std::span<const Tensor> at) const {
         Tape tape;
-        return values_of(recorded(tape, leaves(tape, at)));
+        std::vector<Tensor> values = values_of(recorded(tape, leaves(tape, at)));
+        for (std::size_t t = 0; t < values.size(); ++t)
+            if (values[t].type() != weights_[t].type())
+                throw ValueError("the function gave " + to_string(weights_[t].type()) + " at one point, and " +
+                                     to_string(values[t].type()) + " beside it; needs one float64 type",
+                                 {"check_gradient", {weights_[t].shape(), values[t].shape()}, {}, where_});
+        return values;
     }
 
     std::vector<Tensor> gradients(std::span<const Tensor> at) const {
         Tape tape;
         const std::vector<Node> x = leaves(tape, at), y = recorded(tape, x);
-        Node total = weigh(tape, y[0], weights_[0]);
-        for (std::size_t k = 1; k < y.size(); ++k) total = total + weigh(tape, y[k], weights_[k]);
-        return values_of(grad(total, x));
+        Node total = weigh(tape, y[0], weights_[0], where_);
+        for (std::size_t k = 1; k < y.size(); ++k) total = add({total, where_}, {weigh(tape, y[k], weights_[k], where_), where_});
+        return values_of(grad(total, x, where_));
     }
 
 private:
-    static std::vector<Node> leaves(Tape& tape, std::span<const Tensor> at) {
+    std::vector<Node> leaves(Tape& tape, std::span<const Tensor> at) const {
         std::vector<Node> x;
-        for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor));
+        for (const Tensor& tensor : at) x.push_back(tape.parameter(tensor, where_));
         return x;
     }
-    static std::vector<Tensor> values_of(const std::vector<Node>& nodes) {
+    std::vector<Tensor> values_of(const std::vector<Node>& nodes) const {
         std::vector<Tensor> result;
-        for (Node node : nodes) result.push_back(node.value());
+        for (Node node : nodes) result.push_back(node.value(where_));
         return result;
     }
     std::vector<Node> recorded(Tape& tape, const std::vector<Node>& x) const {
         const Node y = function_(x);
         if (order_ == 1) return {y};
-        return grad(weigh(tape, y, first_), x);
+        return grad(weigh(tape, y, first_, where_), x, where_);
     }
 
     const Function& function_;
     int order_;
+    Where where_;
     Tensor first_;
     std::vector<Tensor> weights_;
 };

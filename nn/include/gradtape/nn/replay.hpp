@@ -15,6 +15,8 @@ std::vector<Update> updates(Node loss, Model& model, Rule rule, Where where = Wh
     if constexpr (!std::is_invocable_r_v<Node, Rule&, Node, Node>) {
         static_assert(sizeof(Model) == 0, "a rule of updates gives the new value: [](Node w, Node g) { return w - 0.1 * g; }");
     } else {
+        if (gradtape::detail::is_empty_function(rule))
+            throw ValueError("there is no rule that gives a new value: it is empty", {"updates", {}, {}, where});
         check_reach(loss, named_parameters(model, where), where);
         const std::vector<Parameter*> found = parameters(model);
         const std::vector<Node> gradients = gradient_nodes(loss, found, where);

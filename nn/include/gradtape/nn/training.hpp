@@ -134,8 +134,8 @@ private:
         } else if constexpr (!std::is_convertible_v<std::invoke_result_t<Loss&, Model&, Node, Node>, Outcome>) {
             static_assert(sizeof(Loss) == 0, "a loss returns a gradtape::Node, or an nn::Outcome of loss and scores");
         } else {
-            if constexpr (requires { loss.target_type(); })  // a std::function, which may be empty
-                if (!loss) throw ValueError("there is no loss function: it is empty", {"train", {}, {}, where});
+            if (gradtape::detail::is_empty_function(loss))
+                throw ValueError("there is no loss function: it is empty", {"train", {}, {}, where});
             return [&model, loss = std::move(loss)](Node x, Node y) mutable { return Outcome(loss(model, x, y)); };
         }
     }
