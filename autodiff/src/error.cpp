@@ -69,7 +69,13 @@ std::string to_string(const Shape& shape) {
 
 std::string to_string(const Type& type) { return to_string(type.dtype) + to_string(type.shape); }
 
-std::string to_string(const Tensor& tensor) {
+template <>
+std::string detail::printed(const Tensor& tensor) {
+    return tensor.raw() ? to_string(tensor) : to_string(tensor.type()) + " moved from";
+}
+
+std::string to_string(const Tensor& tensor, Where where) {
+    if (!tensor.raw()) throw TapeError("this tensor has no elements: it was moved from, or never set", {"to_string", {}, {}, where});
     constexpr std::size_t most = 64;  // elements printed
     const auto& shape = tensor.shape();
     const std::size_t count = std::size_t(tensor.elements());

@@ -33,7 +33,7 @@ std::shared_ptr<void> allocate(std::size_t bytes) {
 }
 
 /// Bad input is refused before anything is allocated.
-void check_type(const Type& type, Where where) { detail::check_exists(type.shape, "tensor", where); }
+void check_type(const Type& type, Where where) { detail::check_exists(type, "tensor", where); }
 
 /// Calls `body` with a value of the C++ type of `dtype`.
 template <class Body>
@@ -121,6 +121,7 @@ Tensor Tensor::to_fill(const Type& type, std::size_t count, Where where) {
 }
 
 Tensor Tensor::full(const Shape& shape, Number value, DType dtype, Where where) {
+    check_type({dtype, shape}, where);
     if (!detail::holds(dtype, value))
         throw DTypeError("number " + detail::digits(value) + " is no " + to_string(dtype), {"full", {shape}, {}, where});
     Tensor result = uninitialised({dtype, shape}, where);

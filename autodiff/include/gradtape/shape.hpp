@@ -206,11 +206,19 @@ inline constexpr bool prints<Type> = true;
 template <>
 inline constexpr bool prints<Where> = true;
 
+namespace detail {
+/// What a stream prints: of what cannot be used a word, since `<<` has no line to blame.
+template <class T>
+std::string printed(const T& x) {
+    return to_string(x);
+}
+}  // namespace detail
+
 /// `std::cout << x.shape()`; include <ostream> to use it.
 template <class Traits, class T>
     requires prints<T>
 std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const T& x) {
-    return out << to_string(x);
+    return out << detail::printed(x);
 }
 
 }  // namespace gradtape

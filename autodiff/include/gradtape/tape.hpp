@@ -137,10 +137,12 @@ bool same_recording(Node a, Node b) noexcept;
 /// True where both are the same value of one recording, or both default-made. (`a == b` compares elements.)
 bool same_node(Node a, Node b) noexcept;
 /// "%3 : float64(2,) [1, 2]", without the value on an abstract tape; "none" for a default-made node. As `peek`, it looks
-/// while the tape guards reads.
+/// while the tape guards reads. TapeError where the node is stale; `<<` says so.
 std::string to_string(Node x, Where where = Where::here());
 template <>
 inline constexpr bool prints<Node> = true;
+template <>
+std::string detail::printed(const Node& x);
 /// Operand i of the instruction that made z, where that is the primitive `name`; a default-made Node otherwise.
 Node producer_operand(Node z, std::string_view name, std::size_t i = 0, Where where = Where::here());
 

@@ -142,11 +142,13 @@ private:
 /// TapeError where one was moved from.
 bool same_bits(const Tensor& a, const Tensor& b, Where where = Where::here());
 
-/// "float64(2, 2) [[1, 2], [3, 4]]", shortened in the middle where long.
-std::string to_string(const Tensor& tensor);
+/// "float64(2, 2) [[1, 2], [3, 4]]", shortened in the middle where long. TapeError where it was moved from; `<<` says so.
+std::string to_string(const Tensor& tensor, Where where = Where::here());
 
 template <>
 inline constexpr bool prints<Tensor> = true;
+template <>
+std::string detail::printed(const Tensor& tensor);
 
 template <class T>
 std::span<const T> Tensor::data(Where where) const& {

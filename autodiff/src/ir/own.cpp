@@ -34,7 +34,7 @@ bool is_of(Setting::Kind kind, const Attribute::Value& value) {
         case Kind::flag: return std::holds_alternative<bool>(value);
         case Kind::integer: return std::holds_alternative<std::int64_t>(value);
         case Kind::number: return std::holds_alternative<double>(value);
-        case Kind::dtype: return std::holds_alternative<DType>(value);
+        case Kind::dtype: return std::holds_alternative<DType>(value) && exists(std::get<DType>(value));
         case Kind::list: return std::holds_alternative<Integers>(value);
         default: return std::holds_alternative<Shape>(value);
     }
@@ -84,7 +84,7 @@ void check_settings(const Primitive& primitive, const Attributes& attributes, Wh
 }
 
 void check_result(const Primitive& primitive, std::span<const Type* const> operands, const Type& result, Where where) {
-    check_exists(result.shape, primitive.name, where, "result of shape ");
+    check_exists(result, primitive.name, where, "result of shape ");
     const Type& first = *operands[primitive.elementwise ? primitive.loop_operand : 0];
     if (primitive.elementwise && !(result.shape == first.shape))
         refuse_result<ShapeError>(primitive, first, result, "an elementwise result has the shape of the operands", where);

@@ -1,5 +1,6 @@
 // Selection, comparison, logic, conversion: exact loops that the compiler vectorises.
 #include "../support/convert.hpp"
+#include "../support/extents.hpp"
 #include "define.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
@@ -122,7 +123,9 @@ constexpr Casts casts;
 
 GRADTAPE_PRIMITIVE(cast) = [] {
     Define d = elementwise("cast", 1, [](const ShapeCall& call) {
-        return Type{call.attributes.get<DType>("dtype"), call[0].shape};
+        const DType dtype = call.attributes.get<DType>("dtype");
+        if (!exists(dtype)) refuse_dtype(dtype, call.primitive, call.where);
+        return Type{dtype, call[0].shape};
     });
     for (int i = 0; i < 4; ++i) d.loops[i] = casts.loops[5 * i];
     d.loops_by_result = casts.loops;

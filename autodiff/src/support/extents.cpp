@@ -1,4 +1,4 @@
-// What is wrong with a shape that may not exist.
+// What is wrong with a shape or an element type that may not exist.
 #include "extents.hpp"
 
 namespace gradtape::detail {
@@ -9,6 +9,10 @@ void refuse_shape(const Shape& shape, const char* asker, Where where, const char
             throw ShapeError("negative extent in " + (what + to_string(shape)), {asker, {shape}, int(i), where});
     throw ShapeError(what + to_string(shape) + " has too many elements; at most 2^40 are taken, an extent of 0 counted as 1",
                      {asker, {shape}, {}, where});
+}
+
+void refuse_dtype(DType dtype, const char* asker, Where where) {
+    throw DTypeError("there is no element type " + std::to_string(int(dtype)), {asker, {}, {}, where});
 }
 
 }  // namespace gradtape::detail

@@ -1,4 +1,4 @@
-// Which shapes may exist: the one home of that question. And sums that stop at the largest number instead of wrapping.
+// Which shapes and element types may exist: the one home of that question. And sums that stop at the largest number instead of wrapping.
 #pragma once
 
 #include <gradtape/error.hpp>
@@ -27,6 +27,15 @@ inline bool may_exist(const Shape& shape) noexcept {
 
 inline void check_exists(const Shape& shape, const char* asker, Where where, const char* what = "shape ") {
     if (!may_exist(shape)) [[unlikely]] refuse_shape(shape, asker, where, what);
+}
+
+/// False for what was made of a number that names no element type.
+constexpr bool exists(DType dtype) noexcept { return dtype <= DType::boolean; }
+[[noreturn]] void refuse_dtype(DType dtype, const char* asker, Where where);
+
+inline void check_exists(const Type& type, const char* asker, Where where, const char* what = "shape ") {
+    check_exists(type.shape, asker, where, what);
+    if (!exists(type.dtype)) [[unlikely]] refuse_dtype(type.dtype, asker, where);
 }
 
 /// x + y, or the largest number there is: no shape of such an extent may exist, and no plan of so many bytes.

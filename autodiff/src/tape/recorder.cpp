@@ -36,7 +36,7 @@ Node Recorder::leaf(Op kind, const Tensor& value, Where where) {
 }
 
 Node Recorder::leaf(Op kind, const Type& type, Where where) {
-    check_exists(type.shape, primitive(kind).name, where);
+    check_exists(type, primitive(kind).name, where);
     if (!abstract_) return leaf(kind, Tensor::zeros(type.shape, type.dtype, where), where);
     return append(primitive(kind), {}, {}, type, where, {});
 }
@@ -107,7 +107,7 @@ Type Recorder::infer(const Primitive& primitive, std::span<const Index> operands
     types_.resize(operands.size());
     for (std::size_t k = 0; k < operands.size(); ++k) types_[k] = &instructions_[operands[k]].type;
     const Type type = primitive.shape({types_, attributes, primitive.name, where});
-    if (!primitive.elementwise) check_exists(type.shape, primitive.name, where, "result of shape ");
+    if (!primitive.elementwise) check_exists(type, primitive.name, where, "result of shape ");
     return type;
 }
 

@@ -23,8 +23,9 @@ Node Tape::constant(const Tensor& value, Where where) { return Recorder::in(*thi
 
 Node Tape::full(const Shape& shape, Number value, DType dtype, Where where) {
     Recorder& recorder = Recorder::in(*this, where);
-    detail::check_exists(shape, "full", where);
-    return recorder.full("full", {dtype, shape}, value, where);
+    const Type type{dtype, shape};
+    detail::check_exists(type, "full", where);
+    return recorder.full("full", type, value, where);
 }
 
 void Tape::guard_reads(bool on) noexcept {
@@ -97,6 +98,12 @@ bool same_recording(Node a, Node b) noexcept {
 
 bool same_node(Node a, Node b) noexcept {
     return a.is_valid() == b.is_valid() && (!a.is_valid() || (a.index() == b.index() && Recorder::same_recording(a, b)));
+}
+
+template <>
+std::string detail::printed(const Node& x) {
+    if (x.is_valid() && !Recorder::is_current(x)) return "%" + std::to_string(x.index()) + " : stale";
+    return to_string(x);
 }
 
 std::string to_string(Node x, Where where) {
