@@ -147,7 +147,7 @@ TEST_CASE("errors: more bytes than can be counted are refused when a program is 
     Node z = tape.input(Type{DType::float64, {tera}});
     for (int k = 0; k < (1 << 19) + 3; ++k) z = exp(z);
     CompileOptions options{.fold = false, .simplify = false, .merge = false, .remove_dead = false, .fuse = false, .reuse = false};
-    CHECK_THROWS_AS(compile(tape, {z}, {}, options), ShapeError);
+    CHECK(refused<ShapeError>([&] { (void)compile(tape, {z}, {}, options); }, {"compile"}) == "");
     options.reuse = true;
     CHECK(compile(tape, {z}, {}, options).peak_bytes() < std::size_t(64) * 8 * tera);
 }

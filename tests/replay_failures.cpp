@@ -173,6 +173,7 @@ int without_threads(const Compiled& compiled) {
         return 3;
     } catch (const Error& error) {
         if (std::string(error.what()).find("thread 2 of 3 cannot be started") == std::string::npos) return 4;
+        if (std::string(error.what()).find("(replay_failures.cpp:") == std::string::npos) return 7;
     }
     if (setrlimit(RLIMIT_NPROC, &all) != 0) return 5;
     Replay replay(compiled);
