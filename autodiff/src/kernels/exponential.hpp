@@ -32,6 +32,29 @@ struct Exponential<double> {
     static constexpr double whole = 0x1.8p52, bias = 1023;
 };
 
+/// x, but no less than `least` and no more than `most`; NaN is kept, by the order of the operands, which xsimd 14 turned
+/// round in its own min and max.
+#if defined(__AVX512F__)
+GRADTAPE_INLINE __m512 bounded(__m512 least, __m512 x, __m512 most) {
+    return _mm512_min_ps(most, _mm512_max_ps(least, x));
+}
+GRADTAPE_INLINE __m512d bounded(__m512d least, __m512d x, __m512d most) {
+    return _mm512_min_pd(most, _mm512_max_pd(least, x));
+}
+#elif defined(__AVX2__)
+GRADTAPE_INLINE __m256 bounded(__m256 least, __m256 x, __m256 most) {
+    return _mm256_min_ps(most, _mm256_max_ps(least, x));
+}
+GRADTAPE_INLINE __m256d bounded(__m256d least, __m256d x, __m256d most) {
+    return _mm256_min_pd(most, _mm256_max_pd(least, x));
+}
+#else
+GRADTAPE_INLINE __m128 bounded(__m128 least, __m128 x, __m128 most) { return _mm_min_ps(most, _mm_max_ps(least, x)); }
+GRADTAPE_INLINE __m128d bounded(__m128d least, __m128d x, __m128d most) {
+    return _mm_min_pd(most, _mm_max_pd(least, x));
+}
+#endif
+
 #if defined(__AVX512F__)
 /// x 2ᵏ, rounded once
 GRADTAPE_INLINE __m512 scaled(__m512 x, __m512 k) { return _mm512_scalef_ps(x, k); }
@@ -59,7 +82,7 @@ template <class Batch>
 GRADTAPE_INLINE Batch exponential(Batch x) {
     using T = typename Batch::value_type;
     using C = Exponential<T>;
-    x = xsimd::min(Batch(C::most), xsimd::max(Batch(C::least), x));  // in this order NaN is kept
+    x = bounded(Batch(C::least), x, Batch(C::most));
     // x = k log 2 + r
     const Batch whole(C::whole), k = xsimd::fma(x, Batch(C::log2_e), whole) - whole;
     const Batch r = xsimd::fnma(k, Batch(C::low), xsimd::fnma(k, Batch(C::high), x));
