@@ -80,7 +80,7 @@ std::vector<std::string> tidy(std::vector<std::string> lines) {
 // The lines between `// [name]` and `// [/name]`; none where the markers are missing.
 std::vector<std::string> region(const std::vector<std::string>& lines, const std::string& name) {
     const auto marker = [&](const std::string& mark) {
-        return std::ranges::find_if(lines, [&](const std::string& line) {
+        return std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
             return line.find("// [" + mark + "]") != std::string::npos;
         });
     };

@@ -19,8 +19,8 @@ using detail::Op;
 
 std::size_t joined(const Tape& tape, std::initializer_list<Node> outputs) {
     const Body body = detail::remove_dead(detail::gemm_updates(Program(tape, outputs).body()));
-    return std::size_t(std::ranges::count_if(
-        body.instructions, [](auto& i) { return i.primitive == &detail::primitive(Op::addmm); }));
+    const auto is_joined = [](const auto& i) { return i.primitive == &detail::primitive(Op::addmm); };
+    return std::size_t(std::count_if(body.instructions.begin(), body.instructions.end(), is_joined));
 }
 
 TEST_CASE("gemm_updates: a scaled product that is added to or taken off a matrix") {

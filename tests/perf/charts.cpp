@@ -48,7 +48,8 @@ struct Chart {
     plot::Panel panel;  ///< log-log; its curves are the measured points
 
     void add(const plot::Curve& look, double x, double y) {
-        auto curve = std::ranges::find(panel.curves, look.label, &plot::Curve::label);
+        auto curve = std::find_if(panel.curves.begin(), panel.curves.end(),
+                                  [&](const plot::Curve& known) { return known.label == look.label; });
         if (curve == panel.curves.end()) curve = panel.curves.insert(curve, look);
         curve->x.push_back(x);
         curve->y.push_back(y);

@@ -41,7 +41,7 @@ std::size_t directive_end(const std::string& text, std::size_t at) {
 enum class Opens { scope, function, expression };
 
 std::ptrdiff_t open_parentheses(const std::string& code) {
-    return std::ranges::count(code, '(') - std::ranges::count(code, ')');
+    return std::count(code.begin(), code.end(), '(') - std::count(code.begin(), code.end(), ')');
 }
 
 std::string without_nesting(const std::string& head) {

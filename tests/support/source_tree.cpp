@@ -23,12 +23,13 @@ std::vector<SourceFile> files(const std::vector<std::string>& folders, const std
         if (!fs::exists(root / folder)) continue;
         for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
             const std::string ending = entry.path().extension().string();
-            if (!entry.is_regular_file() || std::ranges::find(endings, ending) == endings.end()) continue;
+            const bool wanted = std::find(endings.begin(), endings.end(), ending) != endings.end();
+            if (!wanted || !entry.is_regular_file()) continue;
             const std::string path = fs::relative(entry.path(), root).generic_string();
             found.push_back({path, read(path)});
         }
     }
-    std::ranges::sort(found, {}, &SourceFile::path);
+    std::sort(found.begin(), found.end(), [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
     return found;
 }
 

@@ -53,6 +53,8 @@ inline bool are_allowed(std::span<const std::int64_t> integers) noexcept {
 }
 
 /// Extents of a shape that may exist, and can be written.
-inline bool is_allowed(const Shape& extents) noexcept { return are_allowed(extents) && may_exist(extents); }
+inline bool is_allowed(const Shape& extents) noexcept {
+    return are_allowed({extents.begin(), extents.end()}) && may_exist(extents);
+}
 
 }  // namespace gradtape::detail::format
