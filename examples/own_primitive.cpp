@@ -13,19 +13,17 @@ namespace gt = gradtape;
 static const gt::Primitive softsign_p{
     .name = "softsign",
     .arity = 1,
-    .shape = [](const gt::ShapeCall& x) {
-        if (x[0].dtype != gt::DType::float64) x.refuse_dtype("takes float64 only");
-        return x[0];
-    },
+    .shape = [](const gt::ShapeCall& x) { return x[0]; },
     .kernel = [](const gt::KernelCall& call) {
         const auto x = call.input<double>(0);
         const auto z = call.result<double>();
         for (std::size_t i = 0; i < x.size(); ++i) z[i] = x[i] / (1 + std::fabs(x[i]));
     },
     // dz/dx = 1 / (1 + |x|)² = (1 − |z|)². The rule is made of operations that have derivatives themselves, so softsign
-    // has derivatives of every order.
+    // has derivatives of every order; forward mode takes the same rule, since softsign is elementwise.
     .vjp = {[](const gt::Operands&, gt::Node z, gt::Node z_bar) { return z_bar * square(1.0 - abs(z)); }},
-    .jvp = {[](const gt::Operands&, gt::Node z, gt::Node x_dot) { return x_dot * square(1.0 - abs(z)); }},
+    .elementwise = true,
+    .dtypes = {gt::DType::float64},
 };
 
 gt::Node softsign(gt::Node x, gt::Where where = gt::Where::here()) {

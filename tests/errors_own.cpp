@@ -16,7 +16,6 @@ std::unique_ptr<gradtape::Tape> doomed;
 Type same_type(const ShapeCall& call) { return call[0]; }
 Type type_of_any(DType dtype, const Shape& shape) { return {dtype, shape}; }
 void no_kernel(const KernelCall&) {}
-void loop(std::size_t, const detail::Stream*, void*) {}
 
 Primitive user_primitive(const char* name = "mine") {
     Primitive p;
@@ -52,10 +51,11 @@ TEST_CASE("errors: a primitive whose record lacks something or contradicts itsel
     CHECK(wrong(with([](Primitive& p) { p.arity = -2; })) == "");
     CHECK(wrong(with([](Primitive& p) { p.arity = 2; })) == "");
     CHECK(wrong(with([](Primitive& p) { p.leaf = true; })) == "");
-    CHECK(wrong(with([](Primitive& p) { p.elementwise = true; })) == "");
-    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.loops[1] = loop, p.arity = 4; })) == "");
-    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.loops[1] = loop, p.loop_operand = 1; })) == "");
-    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.loops[1] = loop, p.arity = Primitive::variadic; })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.kernel = nullptr; })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.loop_operand = 1; })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.elementwise = true, p.arity = Primitive::variadic; })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.op = std::int16_t(primitive_table().size()); })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.op = -2; })) == "");
     CHECK(wrong(with([](Primitive& p) { p.identity = true, p.arity = 2; })) == "");
 }
 
@@ -87,12 +87,11 @@ TEST_CASE("errors: a result that does not fit the record") {
     })) == "");
     CHECK(result_refused<ShapeError>(with([](Primitive& p) {
         p.elementwise = true;
-        p.loops[1] = loop;
         p.shape = [](const ShapeCall&) { return type_of_any(DType::float64, {1}); };
     })) == "");
     CHECK(result_refused<DTypeError>(with([](Primitive& p) {
         p.elementwise = true;
-        p.loops[0] = loop;
+        p.dtypes = {DType::float32};
     })) == "");
 }
 

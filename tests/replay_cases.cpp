@@ -2,6 +2,8 @@
 #include "support/pass_check.hpp"
 #include "support/replay_program.hpp"
 
+#include <gradtape/check.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -99,6 +101,43 @@ const Primitive own{
         },
     .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * 2 * x[0]; }},
 };
+
+/// z = x y + 1: an elementwise kernel of the user's, which is called for the whole tensor, also among loops of the library's.
+const Primitive own_elementwise{
+    .name = "own_elementwise",
+    .arity = 2,
+    .shape = [](const ShapeCall& call) { return call[0]; },
+    .kernel =
+        [](const KernelCall& call) {
+            const auto x = call.input<double>(0), y = call.input<double>(1);
+            const auto z = call.result<double>();
+            for (std::size_t i = 0; i < x.size(); ++i) z[i] = x[i] * y[i] + 1;
+        },
+    .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
+            [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }},
+    .elementwise = true,
+    .dtypes = {DType::float64},
+};
+
+TEST_CASE("replay: an elementwise primitive of one's own, in both modes") {
+    const auto f = [](std::span<const Node> x) {
+        const Node z = gradtape::apply(own_elementwise, {exp(x[0]) + 1.0, full_like(x[0], 2.0)});
+        return gradtape::apply(own_elementwise, {z * x[1], gradtape::apply(own_elementwise, {x[1], x[1]})});
+    };
+    CHECK(check_gradient(f, {ramp({5}), ramp({5})}));
+    for (std::int64_t n : {1, 7, 4097})
+        CHECK(check_replay(of(
+                  [&](Tape&, std::span<const Node> x) {
+                      const Node z = f(x);
+                      return std::vector<Node>{sum(z), z, grad(sum(z), x[0]), jvp(z, x[1], x[0])};
+                  },
+                  {ramp({n}), ramp({n})})) == "");
+    Tape tape;
+    const Node x = tape.input(Tensor{1, 2});
+    CHECK_THROWS_AS(gradtape::apply(own_elementwise, {x, tape.input(Tensor{1})}), ShapeError);
+    CHECK_THROWS_AS(gradtape::apply(own_elementwise, {x, cast(x, DType::float32)}), DTypeError);
+    CHECK_THROWS_AS(gradtape::apply(own_elementwise, {cast(x, DType::float32), cast(x, DType::float32)}), DTypeError);
+}
 
 /// Layers whose bias, or relu, may or may not join the product; and what reads the values in between.
 std::vector<Node> layers(Node x, Node w, Node b, int which) {

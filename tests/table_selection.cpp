@@ -83,7 +83,7 @@ std::vector<Node> only_floats(const std::vector<Node>& nodes) {
 
 bool promised(const Primitive& p) {
     // addmm is a matmul, with a matrix added
-    return p.differentiable && !p.multilinear && p.name != std::string("addmm") && !p.effect && (!p.elementwise || p.loops[std::size_t(DType::float64)]);
+    return p.differentiable && !p.multilinear && p.name != std::string("addmm") && !p.effect && (!p.elementwise || p.dtypes.contains(DType::float64));
 }
 
 TEST_CASE("table: nothing that where leaves out has a derivative, whatever it is") {

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <cstring>
-#include <gradtape/primitive.hpp>
 #include <limits>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "kernels/kernels.hpp"
 #include "kernels/product.hpp"
 
 // As in autodiff/src/kernels/*.hpp, which name one instruction set at a time. A signature that differs does not link.

@@ -178,7 +178,7 @@ std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sa
 }
 
 Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample) {
-    const bool floating = !primitive.elementwise || primitive.loops[std::size_t(DType::float64)];
+    const bool floating = !primitive.elementwise || primitive.dtypes.contains(DType::float64);
     Random random(2);
     std::vector<Node> x;
     for (const Tensor& t : sample_operands(primitive, sample, floating ? DType::float64 : DType::boolean, random))

@@ -102,73 +102,6 @@ using PartsRule = Node (*)(Node x, Node sum, std::span<const Part> parts);
 /// Forward: what the tangent of operand x.index adds to the result's tangent.
 using JvpRule = Node (*)(const Operands& x, Node z, Node x_dot);
 
-namespace detail {
-/// One operand's stream in an elementwise loop: `step` is 1, or 0 for a value repeated in a 64-byte block.
-struct Stream {
-    const void* data;
-    std::size_t step;
-};
-using Loop = void (*)(std::size_t count, const Stream* inputs, void* output);
-
-/// What a link of a chain reads or writes: the bytes of a tile are at `data` + (the tile's offset & `within`). So ~0 is a
-/// whole buffer, 2ᵏ − 1 one block after the other in the same memory, and 0 the same bytes for all tiles. And `number` is a
-/// single element, which all elements are equal to: of one operand of a link at most, and of none that it writes.
-struct Place {
-    static constexpr std::size_t number = 1;
-    const void* data;
-    std::size_t within;
-    bool is_number() const noexcept { return within == number; }
-};
-
-/// One operation of a chain of elementwise operations, which takes its elements through all of them a tile of a few
-/// registers at a time. A result is handed on in registers, and written down where `out` has an address.
-struct alignas(64) Link {
-    void (*whole)();  ///< computes a tile and goes on to the next link; the function's type is known to kernels only
-    void (*last)();   ///< the same for a single register
-    Place in[2];
-    Place out;
-};
-inline constexpr std::size_t tile_bytes = 512;  ///< a tile's size at most
-
-/// Runs a chain over elements begin … end.
-using RunChain = void (*)(const Link* links, std::size_t begin, std::size_t end);
-/// Sets the functions of link[0], and of link[1], which ends the chain. Operand `in_registers` is what the link before
-/// hands on; −1: none. Returns what runs chains of this kind.
-using MakeLink = RunChain (*)(Link* link, int in_registers);
-
-/// Some of the parts that a piece of work is made of, in one of the ways of cutting it. Passed by reference: of a copy, a
-/// compiler makes words written and one register read, which waits for them.
-struct Parts {
-    std::int64_t begin, end;
-    std::int64_t way = 0;
-};
-
-/// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own. It has `parts` parts, a number
-/// that depends on the sizes only; they may be computed in any order, and by several threads.
-struct Prepared {
-    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) = nullptr;
-    std::int64_t facts[8] = {};
-    std::int64_t parts = 1;
-    std::int64_t ways = 1;  ///< of cutting it, the best one first
-    /// Which fact may ask for a finish: 1 adds a row, which is a further operand, to each row of the result; 2 applies relu
-    /// to that. −1: the kernel knows of none.
-    int finish = -1;
-    /// Which fact, where it is 1, asks for a second result, written to a further operand. −1: there is none.
-    int second = -1;
-};
-
-/// A reduction of a whole tensor that takes its elements in order, in pieces that are multiples of 64 but for the last;
-/// the same tree, and so the same bits, as the primitive's kernel. `append` adds what another state has taken in: 2^k
-/// elements, the same for each but the last, and at least 4096.
-struct StreamReduction {
-    std::size_t (*state_bytes)(std::size_t count);  ///< for so many elements in all
-    void (*begin)(void* state);
-    void (*add)(void* state, const void* elements, std::size_t count);
-    void (*append)(void* state, const void* next);
-    void (*end)(void* state, void* result);
-};
-}  // namespace detail
-
 /// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
 struct Domain {
     double low = -2, high = 2;
@@ -211,20 +144,14 @@ struct Primitive {
     const char* name = "";
     int arity = 0;                        ///< number of operands, or `variadic`
     ShapeRule shape = nullptr;            ///< result type from operand types; throws where they do not fit
-    Kernel kernel = nullptr;              ///< null for leaves and for elementwise primitives
-    detail::Loop loops[4] = {};           ///< elementwise primitives: by DType of operand `loop_operand`
-    const detail::Loop* loops_by_result = nullptr;  ///< cast: by operand's and result's dtype, 4 × 4
-    detail::MakeLink links[2] = {};       ///< elementwise primitives, float32 and float64: as part of a chain
-    std::size_t loop_operand = 0;         ///< which operand's dtype picks the loop
-    /// Settles a kernel's sizes for replay; null: the kernel is called as it is.
-    detail::Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;
-    const detail::StreamReduction* streams[2] = {};  ///< reductions of all elements: float32, float64
+    Kernel kernel = nullptr;              ///< null for leaves, identities, and what has one for each instruction set
+    std::size_t loop_operand = 0;         ///< elementwise: which operand's dtype decides; those before it are boolean
     static constexpr std::size_t max_rules = 4;
     VjpRule vjp[max_rules] = {};          ///< by operand; no derivative goes through an operand without a rule
     JvpRule jvp[max_rules] = {};
     PartsRule vjp_parts = nullptr;        ///< in place of vjp[0], for an operand that several instructions take parts of
     bool one_rule = false;                ///< vjp[0] and jvp[0] serve every operand; x.index says which
-    bool elementwise = false;             ///< result element i depends on element i of the operands only
+    bool elementwise = false;             ///< result element i depends on element i of the operands only: so vjp is jvp
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised
     bool in_place = false;                ///< the result may take the place of an operand of its size; of the first
                                           ///< one only, unless elementwise
@@ -242,6 +169,7 @@ struct Primitive {
     bool settings_optional = false;       ///< an instruction has all of them or none
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
     Accuracy accuracy = {};               ///< elementwise primitives on float32 and float64
+    std::int16_t op = -1;                 ///< of the library's: which one, by which its kernels are found; -1: one's own
 };
 
 /// Records a primitive of the user's: checks, computes, returns the result's node. `primitive` must outlive every

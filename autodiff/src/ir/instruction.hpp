@@ -9,12 +9,6 @@ namespace gradtape::detail {
 
 using Index = std::uint32_t;
 
-/// The loop of an elementwise primitive: by the dtype of its deciding operand, and for cast by the result's too.
-inline Loop loop_of(const Primitive& primitive, DType operand, DType result) {
-    if (primitive.loops_by_result) return primitive.loops_by_result[4 * std::size_t(operand) + std::size_t(result)];
-    return primitive.loops[std::size_t(operand)];
-}
-
 /// Which recording of which tape: tells recordings apart in the whole process and for ever. Of none, where default-made.
 struct RecordingId {
     const void* recorder = nullptr;

@@ -8,23 +8,20 @@
 namespace gradtape::detail {
 namespace {
 
-bool has_loop(const Primitive& primitive) {
-    for (const Loop loop : primitive.loops)
-        if (loop) return true;
-    return false;
+/// Or a copy of one.
+bool is_library(const Primitive& primitive) {
+    return primitive.op >= 0 && std::size_t(primitive.op) < primitive_table().size();
 }
 
 /// What is wrong with a record; null where nothing is.
 const char* fault_of(const Primitive& p) {
+    if (p.op != -1) return "op is a number of the library's; of a primitive of one's own it is -1";
     if (p.leaf) return "leaves are made by the tape; call Tape::input, parameter, constant or full";
     if (p.arity < 1 && p.arity != Primitive::variadic) return "a primitive takes at least one operand, or is variadic";
-    if (!p.shape || (!p.kernel && !p.elementwise && !p.identity)) return "a primitive needs a shape rule and a kernel";
+    if (!p.shape || (!p.kernel && !p.identity)) return "a primitive needs a shape rule and a kernel";
     if (p.identity && p.arity != 1) return "an identity takes one operand";
-    if (!p.elementwise) return nullptr;
-    if (p.arity < 1 || p.arity > 3) return "an elementwise primitive takes one to three operands";
-    if (p.loop_operand >= std::size_t(p.arity)) return "the operand that picks the loop does not exist";
-    if (!p.identity && !has_loop(p)) return "an elementwise primitive needs a loop for some element type";
-    if (p.arity > 2 && (p.links[0] || p.links[1])) return "only primitives of one or two operands are links of chains";
+    if (p.elementwise && p.arity < 1) return "an elementwise primitive has a number of operands of its own";
+    if (p.elementwise && p.loop_operand >= std::size_t(p.arity)) return "the operand that decides about dtypes does not exist";
     return nullptr;
 }
 
@@ -66,6 +63,7 @@ template <class E>
 
 void check_record(const Primitive& primitive, Where where) {
     if (!primitive.name || !*primitive.name) throw ValueError("a primitive needs a name", {"apply", {}, {}, where});
+    if (is_library(primitive)) return;
     if (const char* fault = fault_of(primitive)) [[unlikely]] refuse(primitive, fault, where);
 }
 
@@ -88,8 +86,6 @@ void check_result(const Primitive& primitive, std::span<const Type* const> opera
     const Type& first = *operands[primitive.elementwise ? primitive.loop_operand : 0];
     if (primitive.elementwise && !(result.shape == first.shape))
         refuse_result<ShapeError>(primitive, first, result, "an elementwise result has the shape of the operands", where);
-    if (primitive.elementwise && !primitive.identity && !loop_of(primitive, first.dtype, result.dtype))
-        refuse_result<DTypeError>(primitive, first, result, "there is no loop for them", where);
     if (primitive.identity && result.dtype != first.dtype)
         refuse_result<DTypeError>(primitive, first, result, "an identity keeps the element type", where);
     if (primitive.identity && result.shape.elements() != first.shape.elements())

@@ -34,7 +34,7 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
         if (!(types[k]->shape == deciding->shape) || (k > primitive.loop_operand && types[k]->dtype != deciding->dtype))
             broken(instruction, index, "has operands of types " + to_string(*types[k]) + " and " + to_string(*deciding) +
                                            "; elementwise operands need one shape and dtype");
-    if (deciding && !primitive.loops[std::size_t(deciding->dtype)])
+    if (deciding && !primitive.dtypes.contains(deciding->dtype))
         broken(instruction, index, std::string("does not take ") + to_string(deciding->dtype));
     const Type type = in_the_name_of(primitive, instruction.where, [&] {
         return primitive.shape({types, instruction.attributes, primitive.name, instruction.where});

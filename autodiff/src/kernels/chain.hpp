@@ -2,7 +2,7 @@
 // registers to the link after it by a tail call. The same kernels as in loops, on the same elements: the same bits.
 #pragma once
 
-#include <gradtape/primitive.hpp>
+#include "kernels.hpp"
 
 #include "simd.hpp"
 

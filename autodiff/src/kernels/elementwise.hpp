@@ -4,7 +4,7 @@
 // value's bits never depend on where in a buffer it stands.
 #pragma once
 
-#include <gradtape/primitive.hpp>
+#include "kernels.hpp"
 
 #include "unroll.hpp"
 #include "xsimd.hpp"

@@ -1,7 +1,7 @@
 // Matrix products: chooses between the small kernel and OpenBLAS.
 #pragma once
 
-#include <gradtape/primitive.hpp>
+#include "kernels.hpp"
 
 #include "product.hpp"
 

@@ -1,7 +1,7 @@
 // Sums that take their elements piece by piece, in the same tree as reduce_sum.
 #pragma once
 
-#include <gradtape/primitive.hpp>
+#include "kernels.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 

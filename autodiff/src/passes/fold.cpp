@@ -2,6 +2,7 @@
 #include "rewrite.hpp"
 
 #include "../execute/execute.hpp"
+#include "../kernels/kernels.hpp"
 #include "../primitives/catalogue.hpp"
 
 #include <cmath>
@@ -86,7 +87,7 @@ private:
             repeated = repeated && repeated_[operand];
             small = small && (!repeated_[operand] || padded_bytes(at(operand).type) <= most_bytes);
         }
-        const bool free = repeated && (instruction.primitive->elementwise || passes_on(instruction));
+        const bool free = repeated && (has_loops(*instruction.primitive) || passes_on(instruction));
         repeated_[i] = free || is_one(i);
         return constant && (free || (small && padded_bytes(instruction.type) <= most_bytes));
     }
@@ -117,7 +118,7 @@ private:
         if (x.repeated && passes_on(instruction)) return x;
         if (instruction.primitive->identity)
             return {Tensor::adopt(instruction.type, x.elements.owner(), x.elements.raw())};
-        return instruction.primitive->elementwise ? run_loop(instruction) : run_kernel(instruction);
+        return has_loops(*instruction.primitive) ? run_loop(instruction) : run_kernel(instruction);
     }
 
     Known run_loop(const Instruction& instruction) const {
@@ -131,7 +132,7 @@ private:
         }
         Tensor z = repeated ? block_of(instruction.type.dtype) : Tensor::uninitialised(instruction.type);
         const DType dtype = at(instruction.operands[primitive.loop_operand]).type.dtype;
-        loop_of(primitive, dtype, instruction.type.dtype)(std::size_t(z.elements()), streams.data(), data(z));
+        kernels_of(primitive).loop(dtype, instruction.type.dtype)(std::size_t(z.elements()), streams.data(), data(z));
         return {z, repeated};
     }
 
@@ -144,7 +145,7 @@ private:
             inputs.push_back({elements.back().raw(), &type});
         }
         Tensor z = Tensor::uninitialised(instruction.type);
-        instruction.primitive->kernel({inputs, data(z), instruction.type, instruction.attributes});
+        kernel_of(*instruction.primitive)({inputs, data(z), instruction.type, instruction.attributes});
         return known(z);
     }
 

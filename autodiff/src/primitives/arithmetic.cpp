@@ -1,5 +1,5 @@
 // Arithmetic: add, subtract, multiply, divide, negative, power, square, maximum, minimum, clamp.
-#include "define.hpp"
+#include "family.hpp"
 
 #include <cmath>
 
@@ -11,45 +11,44 @@ constexpr auto square_kernel = [](auto x) { return x * x; };
 constexpr auto negative_kernel = [](auto x) { return negated(x); };
 
 // z = x + y
-GRADTAPE_PRIMITIVE(add) = binary<add_kernel>("add").integers<add_kernel>().takes(numbers).commutative().linear()
-    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).one_rule().on(any_real);
+GRADTAPE_KERNELS(add, binary_loops<add_kernel>().integers<add_kernel>())
+GRADTAPE_PRIMITIVE(add, binary().takes(numbers).commutative().linear()
+    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).one_rule().on(any_real))
 
 // z = x − y
-GRADTAPE_PRIMITIVE(subtract) = binary<subtract_kernel>("subtract").integers<subtract_kernel>().takes(numbers).linear()
+GRADTAPE_KERNELS(subtract, binary_loops<subtract_kernel>().integers<subtract_kernel>())
+GRADTAPE_PRIMITIVE(subtract, binary().takes(numbers).linear()
     .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
-         [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
+         [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real))
 
 // z = x y
-GRADTAPE_PRIMITIVE(multiply) = binary<multiply_kernel>("multiply").integers<multiply_kernel>().takes(numbers).commutative()
+GRADTAPE_KERNELS(multiply, binary_loops<multiply_kernel>().integers<multiply_kernel>())
+GRADTAPE_PRIMITIVE(multiply, binary().takes(numbers).commutative()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(x[1], z_bar); },
-         [](const Operands& x, Node, Node z_bar) { return chain(x[0], z_bar); }).on(any_real);
+         [](const Operands& x, Node, Node z_bar) { return chain(x[0], z_bar); }).on(any_real))
 
 // z = x / y
 constexpr auto divide_kernel = [](auto x, auto y) { return x / y; };
-GRADTAPE_PRIMITIVE(divide) = binary<divide_kernel>("divide")
+GRADTAPE_KERNELS(divide, binary_loops<divide_kernel>())
+GRADTAPE_PRIMITIVE(divide, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain_over(x[1], z_bar); },
          [](const Operands& x, Node z, Node z_bar) { return -chain_over(x[1], chain(z, z_bar)); })
-    .accurate_to(0.5, 1.5).on(any_real, away_from_zero);
+    .accurate_to(0.5, 1.5).on(any_real, away_from_zero))
 
 // z = −x, as IEEE negation has it: of 0 it is −0, and NaN changes its sign
 constexpr auto negative_integer = [](auto x) { return decltype(x)(0) - x; };
-GRADTAPE_PRIMITIVE(negative) = unary<negative_kernel>("negative").integers<negative_integer>().takes(numbers).linear()
-    .vjp([](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real);
+GRADTAPE_KERNELS(negative, unary_loops<negative_kernel>().integers<negative_integer>())
+GRADTAPE_PRIMITIVE(negative, unary().takes(numbers).linear()
+    .vjp([](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real))
 
 // z = x^y, by the C library: exp(y log x) would lose digits as the exponent grows.
 // ∂z/∂x = y x^(y−1), and 0 where y = 0. ∂z/∂y = z log x, and 0 at x = 0 ≤ y (PyTorch's pow_backward_exponent).
-template <const auto& kernel, class... Operand>
-constexpr Define by_c_library(const char* name, Operand... like) {
-    Define d = elementwise(name, sizeof...(like)).takes(floats);
-    d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, float, decltype(float(like))...>;
-    d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, double, decltype(double(like))...>;
-    return d;
-}
 constexpr auto power_kernel = [](auto x, auto y) { return std::pow(x, y); };
-GRADTAPE_PRIMITIVE(power) = by_c_library<power_kernel>("power", 0, 0)
+GRADTAPE_KERNELS(power, by_c_library<power_kernel, 2>())
+GRADTAPE_PRIMITIVE(power, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(power_slope(x[0], x[1]), z_bar); },
          [](const Operands& x, Node, Node z_bar) { return chain(power_log(x[0], x[1], 1.0), z_bar); })
-    .accurate_to(0.6, 2.2).on(positive, any_real);
+    .accurate_to(0.6, 2.2).on(positive, any_real))
 
 // z = y x^(y−1), and 0 where y = 0, by |x|^(y−1) and a sign. Below y = 1/2, y − 1 is rounded, which shows as soon as log x is
 // large; and where y − 1 has no odd numbers left, its sign would be lost.
@@ -71,14 +70,15 @@ constexpr auto power_slope_kernel = [](auto x_, auto y_) {
     return decltype(x_)(z);
 };
 // Its slope in y is the sum that power_log's is in x: so mixed derivatives of power do not depend on their order.
-GRADTAPE_PRIMITIVE(power_slope) = by_c_library<power_slope_kernel>("power_slope", 0, 0)
+GRADTAPE_KERNELS(power_slope, by_c_library<power_slope_kernel, 2>())
+GRADTAPE_PRIMITIVE(power_slope, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(multiply_no_nan(power_slope(x[0], x[1] - 1.0), x[1]), z_bar); },
          [](const Operands& x, Node, Node z_bar) {
              const Node y_less_one = x[1] - 1.0;
              const Node by_power = multiply_no_nan(power_log(x[0], y_less_one, 1.0), x[1]);
              return chain(by_power + power(x[0], y_less_one), z_bar);
          })
-    .accurate_to(unbounded, unbounded).on(positive, any_real);
+    .accurate_to(unbounded, unbounded).on(positive, any_real))
 
 // z = x^y logⁿ x, and 0 at x = 0 ≤ y for n > 0, which is a constant. Where x^y is subnormal, and where the terms of ∂z/∂x
 // cancel, digits are lost.
@@ -89,7 +89,8 @@ constexpr auto power_log_kernel = [](auto x, auto y, auto n) {
     if (x == 0 && y >= 0) return T(0);
     return T(power * (whole == 1 ? std::log(x) : T(std::pow(std::log((long double)(x)), (long double)(whole)))));
 };
-GRADTAPE_PRIMITIVE(power_log) = by_c_library<power_log_kernel>("power_log", 0, 0, 0)
+GRADTAPE_KERNELS(power_log, by_c_library<power_log_kernel, 3>())
+GRADTAPE_PRIMITIVE(power_log, ternary()
     .vjp([](const Operands& x, Node, Node z_bar) {
              const Node y_less_one = x[1] - 1.0;
              const Node by_power = multiply_no_nan(power_log(x[0], y_less_one, x[2]), x[1]);
@@ -98,11 +99,12 @@ GRADTAPE_PRIMITIVE(power_log) = by_c_library<power_log_kernel>("power_log", 0, 0
          },
          [](const Operands& x, Node, Node z_bar) { return chain(power_log(x[0], x[1], x[2] + 1.0), z_bar); },
          [](const Operands&, Node, Node) { return Node(); })
-    .accurate_to(unbounded, unbounded).on(positive, any_real, {1, 1});
+    .accurate_to(unbounded, unbounded).on(positive, any_real, {1, 1}))
 
 // z = x²
-GRADTAPE_PRIMITIVE(square) = unary<square_kernel>("square").integers<square_kernel>().takes(numbers)
-    .vjp([](const Operands& x, Node, Node z_bar) { return chain(x[0] + x[0], z_bar); }).on(any_real);
+GRADTAPE_KERNELS(square, unary_loops<square_kernel>().integers<square_kernel>())
+GRADTAPE_PRIMITIVE(square, unary().takes(numbers)
+    .vjp([](const Operands& x, Node, Node z_bar) { return chain(x[0] + x[0], z_bar); }).on(any_real))
 
 // What rules multiply and divide by. A zero is passed on with its sign: so a factor or divisor c > 0 that is known makes a
 // plain product or quotient of it.
@@ -118,27 +120,30 @@ constexpr auto multiply_no_nan_kernel = [](auto x, auto y) {
     return xsimd::select(y == decltype(y)(0), y, x * y);
 #endif
 };
-GRADTAPE_PRIMITIVE(multiply_no_nan) = binary<multiply_no_nan_kernel>("multiply_no_nan")
+GRADTAPE_KERNELS(multiply_no_nan, binary_loops<multiply_no_nan_kernel>())
+GRADTAPE_PRIMITIVE(multiply_no_nan, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return multiply_or_zero(z_bar, x[1]); },
          [](const Operands& x, Node, Node z_bar) { return chain(x[0], z_bar); })
-    .on(any_real, away_from_zero);
+    .on(any_real, away_from_zero))
 
 // z = x y, and 0 where x = 0 or y = 0
 constexpr auto multiply_or_zero_kernel = [](auto x, auto y) {
     const decltype(x) zero(0);
     return xsimd::select(y == zero, y, xsimd::select(x == zero, x, x * y));
 };
-GRADTAPE_PRIMITIVE(multiply_or_zero) = binary<multiply_or_zero_kernel>("multiply_or_zero")
+GRADTAPE_KERNELS(multiply_or_zero, binary_loops<multiply_or_zero_kernel>())
+GRADTAPE_PRIMITIVE(multiply_or_zero, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return multiply_or_zero(z_bar, x[1]); },
          [](const Operands& x, Node, Node z_bar) { return multiply_or_zero(x[0], z_bar); })
-    .on(away_from_zero, away_from_zero);
+    .on(away_from_zero, away_from_zero))
 
 // z = x / y, and 0 where x = 0: x is a cotangent
 constexpr auto divide_no_nan_kernel = [](auto x, auto y) { return xsimd::select(x == decltype(x)(0), x, x / y); };
-GRADTAPE_PRIMITIVE(divide_no_nan) = binary<divide_no_nan_kernel>("divide_no_nan")
+GRADTAPE_KERNELS(divide_no_nan, binary_loops<divide_no_nan_kernel>())
+GRADTAPE_PRIMITIVE(divide_no_nan, binary()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain_over(x[1], z_bar); },
          [](const Operands& x, Node z, Node z_bar) { return -chain_over(x[1], multiply_or_zero(z, z_bar)); })
-    .accurate_to(0.5, 1.5).on(away_from_zero, away_from_zero);
+    .accurate_to(0.5, 1.5).on(away_from_zero, away_from_zero))
 
 // z = max(x, y). A tie halves the cotangent; against a constant it gets none (the subgradient of least norm).
 constexpr auto maximum_kernel = [](auto x, auto y) {
@@ -159,8 +164,9 @@ static Node share_of_tie(const Operands& x, Node wins, Node z_bar) {
 constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] > x[1 - x.index], z_bar);
 };
-GRADTAPE_PRIMITIVE(maximum) = binary<maximum_kernel>("maximum").integers<maximum_integer, std::int64_t>().takes(numbers)
-    .vjp(maximum_rule).one_rule().on({0, 2}, {-2, -0.1});
+GRADTAPE_KERNELS(maximum, binary_loops<maximum_kernel>().integers<maximum_integer, std::int64_t>())
+GRADTAPE_PRIMITIVE(maximum, binary().takes(numbers)
+    .vjp(maximum_rule).one_rule().on({0, 2}, {-2, -0.1}))
 
 // z = min(x, y)
 constexpr auto minimum_kernel = [](auto x, auto y) {
@@ -170,19 +176,21 @@ constexpr auto minimum_integer = [](auto x, auto y) { return x < y ? x : y; };
 constexpr VjpRule minimum_rule = [](const Operands& x, Node, Node z_bar) {
     return share_of_tie(x, x[x.index] < x[1 - x.index], z_bar);
 };
-GRADTAPE_PRIMITIVE(minimum) = binary<minimum_kernel>("minimum").integers<minimum_integer, std::int64_t>().takes(numbers)
-    .vjp(minimum_rule).one_rule().on({0, 2}, {-2, -0.1});
+GRADTAPE_KERNELS(minimum, binary_loops<minimum_kernel>().integers<minimum_integer, std::int64_t>())
+GRADTAPE_PRIMITIVE(minimum, binary().takes(numbers)
+    .vjp(minimum_rule).one_rule().on({0, 2}, {-2, -0.1}))
 
 // z = min(max(x, low), high); the slope is 1 at the bounds. NaN stays NaN. The bounds are constants.
 constexpr auto clamp_kernel = [](auto x, auto low, auto high) {
     return xsimd::select(x < low, low, xsimd::select(x > high, high, x));
 };
-GRADTAPE_PRIMITIVE(clamp) = ternary<clamp_kernel>("clamp")
+GRADTAPE_KERNELS(clamp, ternary_loops<clamp_kernel>())
+GRADTAPE_PRIMITIVE(clamp, ternary()
     .vjp([](const Operands& x, Node, Node z_bar) {
              return where(logical_and(x[0] >= x[1], x[0] <= x[2]), z_bar, to_the_rest(x[0], z_bar));
          },
          [](const Operands& x, Node, Node z_bar) { return where(x[0] < x[1], z_bar, 0.0); },
          [](const Operands& x, Node, Node z_bar) { return where(x[0] > x[2], z_bar, 0.0); })
-    .on({-2, 2, 1, 0.1}, {-1, 0}, {2.5, 3});
+    .on({-2, 2, 1, 0.1}, {-1, 0}, {2.5, 3}))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

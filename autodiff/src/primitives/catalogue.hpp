@@ -1,29 +1,33 @@
-// The library's primitives, listed once; each is defined in its family's file, once per instruction set.
+// The library's primitives, listed once; each is defined in its family's file.
 #pragma once
 
 #include <gradtape/primitive.hpp>
 
-#define GRADTAPE_CATALOGUE(X)                                                                                    \
-    X(input) X(parameter) X(constant) X(guard)                                                                   \
+// Leaves and identities need no kernel.
+#define GRADTAPE_WITHOUT_KERNELS(X) X(input) X(parameter) X(constant) X(guard) X(stop_gradient) X(reshape)
+#define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \
     X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan) X(tanh)                  \
     X(sigmoid) X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \
-    X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)                             \
-    X(logical_and) X(logical_or) X(logical_not) X(cast) X(stop_gradient)                                         \
+    X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)           \
+    X(logical_and) X(logical_or) X(logical_not) X(cast)                                                          \
     X(sum) X(mean) X(norm) X(direction) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)             \
-    X(broadcast_to) X(reshape) X(transpose) X(slice) X(unslice) X(add_slices) X(concatenate) X(pad)              \
+    X(broadcast_to) X(transpose) X(slice) X(unslice) X(add_slices) X(concatenate) X(pad)                         \
     X(matmul) X(addmm)
+#define GRADTAPE_CATALOGUE(X) GRADTAPE_WITHOUT_KERNELS(X) GRADTAPE_WITH_KERNELS(X)
 
 namespace gradtape::detail {
 
-enum class Op : std::uint16_t {
+enum class Op : std::int16_t {
 #define X(name) name,
     GRADTAPE_CATALOGUE(X)
 #undef X
 };
 
-/// The record of `op` for the instruction set in use.
-const Primitive& primitive(Op op);
+/// By Op.
+extern const Primitive* const records[];
+
+inline const Primitive& primitive(Op op) { return *records[std::size_t(op)]; }
 
 }  // namespace gradtape::detail

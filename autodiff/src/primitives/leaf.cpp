@@ -1,34 +1,21 @@
 // Leaves: values that come from outside the program. `constant` with a `value` attribute repeats one number.
 // And guard: a value that C++ code has looked at.
-#include "define.hpp"
+#include "family.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
-namespace {
 
-constexpr Define leaf(const char* name) {
-    Define d(name, 0);
-    d.leaf = true;
-    return d;
-}
-
-}  // namespace
-
-GRADTAPE_PRIMITIVE(input) = leaf("input");
-GRADTAPE_PRIMITIVE(parameter) = leaf("parameter");
-GRADTAPE_PRIMITIVE(constant) = leaf("constant").with_optional_settings({"value", Kind::number});
+GRADTAPE_PRIMITIVE(input, leaf())
+GRADTAPE_PRIMITIVE(parameter, leaf())
+GRADTAPE_PRIMITIVE(constant, leaf().with_optional_settings({"value", Kind::number}))
 
 // z = x, which must be `expected`, bit for bit (or NaN as well), whenever the program is replayed: control flow
 // depended on it
-GRADTAPE_PRIMITIVE(guard) = [] {
-    Define d("guard", 1);
-    d.effect = true;
-    return d;
-}()
+GRADTAPE_PRIMITIVE(guard, of(1).effect()
     .shaped([](const ShapeCall& call) {
         if (call[0].shape.elements() != 1) call.refuse("needs one element, not shape " + to_string(call[0].shape));
         call.attributes.get<double>("expected");
         return call[0];
     })
-    .with_settings({"expected", Kind::number}).identity().piecewise_constant().on(any_real);
+    .with_settings({"expected", Kind::number}).identity().piecewise_constant().on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

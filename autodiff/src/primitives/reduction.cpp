@@ -1,32 +1,12 @@
 // Reductions over one run of neighbouring axes: attributes `axes` (ascending, without gaps) and `keepdims`.
 // ops.cpp brings other sets of axes into this form.
-#include "catalogue.hpp"
-#include "define.hpp"
+#include "family.hpp"
 
-#include "../kernels/reduce.hpp"
+#include "../kernels/prepare_reduce.hpp"
 #include "../kernels/reduce_stream.hpp"
-#include "../kernels/scaled.hpp"
-#include "../kernels/softmax.hpp"
-
-#include <array>
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
-
-const Shape& axes_of(const Attributes& attributes) { return attributes.get<Shape>("axes"); }
-
-/// x seen as (outer, reduced, inner).
-struct View {
-    std::int64_t outer = 1, reduced = 1, inner = 1;
-};
-View view(const Shape& shape, const Shape& axes) {
-    View v;
-    for (std::int64_t i = 0; i < std::int64_t(shape.rank()); ++i) {
-        const bool reduced = !axes.empty() && i >= axes[0] && i <= axes.back();
-        (reduced ? v.reduced : i < (axes.empty() ? INT64_MAX : axes[0]) ? v.outer : v.inner) *= shape[i];
-    }
-    return v;
-}
 
 void check_axes(const ShapeCall& call) {
     const Shape& axes = axes_of(call.attributes);
@@ -88,71 +68,6 @@ Type along_axes_type(const ShapeCall& call) {
     return call[0];
 }
 
-// Facts of a settled reduction: outer, reduced, inner, parts, and the results of one step of outer. Parts are cut
-// along outer.
-template <class T, void (*function)(const T*, T*, std::int64_t, std::int64_t, std::int64_t)>
-void run(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
-    const auto [outer, reduced, inner, all, results] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4]};
-    const std::int64_t begin = outer * parts.begin / all, end = outer * parts.end / all;
-    function(static_cast<const T*>(inputs[0]) + begin * reduced * inner, static_cast<T*>(output) + begin * results,
-             end - begin, reduced, inner);
-}
-
-/// Softmax, and logsumexp beside it where another fact is 1.
-template <class T>
-void run_softmax(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
-    const auto [outer, reduced, inner, all, results] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4]};
-    const std::int64_t begin = outer * parts.begin / all, end = outer * parts.end / all;
-    T* const log_sums = facts[5] ? static_cast<T*>(const_cast<void*>(inputs[1])) + begin * inner : nullptr;
-    softmax(static_cast<const T*>(inputs[0]) + begin * results, static_cast<T*>(output) + begin * results, end - begin,
-            reduced, inner, log_sums);
-}
-
-Prepared settle(decltype(Prepared::run) function, const Type& x, const Type& z, const Attributes& attributes) {
-    const View v = view(x.shape, axes_of(attributes));
-    const std::int64_t parts = parts_of(v.outer, v.reduced * v.inner, 1 << 17);
-    return {function, {v.outer, v.reduced, v.inner, parts, v.outer ? z.shape.elements() / v.outer : 0}, parts};
-}
-
-/// The mean of x, inputs[0], whose sum is inputs[1].
-template <class T>
-void run_mean(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
-    mean(static_cast<const T*>(inputs[1]), static_cast<const T*>(inputs[0]), static_cast<T*>(output), facts[0], facts[1],
-         facts[2]);
-}
-
-// The element types of one reduction.
-#define GRADTAPE_BY_DTYPE(name, function)                                                               \
-    Prepared name(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {        \
-        switch (x[0]->dtype) {                                                                          \
-            case DType::float32: return settle(&run<float, function<float>>, *x[0], z, attributes);        \
-            case DType::float64: return settle(&run<double, function<double>>, *x[0], z, attributes);      \
-            default: return settle(&run<std::int64_t, function<std::int64_t>>, *x[0], z, attributes);      \
-        }                                                                                               \
-    }
-#define GRADTAPE_BY_FLOATING_DTYPE(name, function)                                                      \
-    Prepared name(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {        \
-        if (x[0]->dtype == DType::float32) return settle(&run<float, function<float>>, *x[0], z, attributes); \
-        return settle(&run<double, function<double>>, *x[0], z, attributes);                               \
-    }
-GRADTAPE_BY_DTYPE(prepare_sum, reduce_sum)
-GRADTAPE_BY_DTYPE(prepare_prod, reduce_prod)
-GRADTAPE_BY_DTYPE(prepare_max, reduce_max)
-GRADTAPE_BY_DTYPE(prepare_min, reduce_min)
-GRADTAPE_BY_FLOATING_DTYPE(prepare_logsumexp, logsumexp)
-GRADTAPE_BY_FLOATING_DTYPE(prepare_norm, norm)
-GRADTAPE_BY_FLOATING_DTYPE(prepare_direction, direction)
-Prepared prepare_mean(std::span<const Type* const> x, const Type&, const Attributes& attributes) {
-    const View v = view(x[0]->shape, axes_of(attributes));
-    return {x[0]->dtype == DType::float32 ? &run_mean<float> : &run_mean<double>, {v.outer, v.reduced, v.inner}};
-}
-Prepared prepare_softmax(std::span<const Type* const> x, const Type& z, const Attributes& attributes) {
-    Prepared prepared = settle(x[0]->dtype == DType::float32 ? &run_softmax<float> : &run_softmax<double>, *x[0], z, attributes);
-    prepared.second = 5;
-    return prepared;
-}
-GRADTAPE_BY_FLOATING_DTYPE(prepare_log_softmax, log_softmax)
-
 /// A reduced value brought back to the shape it was reduced from.
 Node widened(const Operands& x, Node reduced) {
     const Shape shape = x[0].shape();
@@ -165,19 +80,22 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 }  // namespace
 
 // z = Σ x
-GRADTAPE_PRIMITIVE(sum) = Define("sum", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(reduced_type).takes(numbers).settled<prepare_sum>()
-    .streamed(&sum_stream_float, &sum_stream_double).linear()
-    .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar); }).on(any_real);
+GRADTAPE_KERNELS(sum, settled<prepare_sum>().streamed(&sum_stream_float, &sum_stream_double))
+GRADTAPE_PRIMITIVE(sum, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(reduced_type).takes(numbers).linear()
+    .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar); }).on(any_real))
 
 // z = s / count, where s is the sum of x; where that overflowed, of x / 2ᵏ. The derivative runs through s alone: a replay
 // sums what it computes as it goes.
-GRADTAPE_PRIMITIVE(mean) = Define("mean", 2).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(mean_type).takes(floats).settled<prepare_mean>().linear()
+GRADTAPE_KERNELS(mean, settled<prepare_mean>())
+GRADTAPE_PRIMITIVE(mean, of(2)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(mean_type).takes(floats).linear()
     .vjp([](const Operands&, Node, Node) { return Node(); },
          [](const Operands& x, Node, Node z_bar) {
              return z_bar / double(view(x[0].shape(), axes_of(x.attributes)).reduced);
-         }).on(any_real);
+         }).on(any_real))
 
 // z = √Σ x², ∂z/∂x = x / z: the direction of x, which is 0 where x is.
 namespace {
@@ -188,13 +106,14 @@ Node apply_like(Op op, const Operands& x, const Attributes& attributes) {
 Node direction_like(const Operands& x) { return apply_like(Op::direction, x, {{"axes", axes_of(x.attributes)}}); }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(norm) = Define("norm", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+GRADTAPE_KERNELS(norm, settled<prepare_norm>())
+GRADTAPE_PRIMITIVE(norm, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
-    .settled<prepare_norm>()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), widened(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return again(x, chain(direction_like(x), x_dot), x.attributes.get<bool>("keepdims"));
-    }).on(any_real);
+    }).on(any_real))
 
 // z = x / √Σ x², and 0 where x is. Its Jacobian (1 − z zᵀ) / √Σ x² is symmetric, so both directions share one rule; where
 // x is 0 it is 0, so that norm has derivatives 0 of every order there.
@@ -206,9 +125,10 @@ constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
     return gradtape::where(none, 0.0, chain_over(gradtape::where(none, 1.0, length), across));
 };
 }
-GRADTAPE_PRIMITIVE(direction) = Define("direction", 1).with_settings({"axes", Kind::integers})
-    .shaped(along_axes_type).takes(floats)
-    .settled<prepare_direction>().vjp(direction_rule).jvp(direction_rule).on(any_real);
+GRADTAPE_KERNELS(direction, settled<prepare_direction>())
+GRADTAPE_PRIMITIVE(direction, of(1)
+    .with_settings({"axes", Kind::integers})
+    .shaped(along_axes_type).takes(floats).vjp(direction_rule).jvp(direction_rule).on(any_real))
 
 // z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
 // derivatives of every order.
@@ -248,13 +168,15 @@ Node prod_rule(const Operands& x, Node, Node z_bar) {
 }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(prod) = Define("prod", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(reduced_type).takes(numbers).settled<prepare_prod>()
+GRADTAPE_KERNELS(prod, settled<prepare_prod>())
+GRADTAPE_PRIMITIVE(prod, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(reduced_type).takes(numbers)
     .vjp(prod_rule)
     .jvp([](const Operands& x, Node z, Node x_dot) {
         const Node others = prod_rule(x, z, full_like(z, 1.0));
         return again(x, chain(others, x_dot), x.attributes.get<bool>("keepdims"));
-    }).on(any_real);
+    }).on(any_real))
 
 // z = max x. k equal maxima have a share of 1/k each, forward and reverse; where elements are NaN, these, of NaN.
 namespace {
@@ -280,14 +202,18 @@ constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
 };
 
 }  // namespace
-GRADTAPE_PRIMITIVE(max) = Define("max", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(nonempty_reduced_type).takes(numbers).settled<prepare_max>()
-    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
+GRADTAPE_KERNELS(max, settled<prepare_max>())
+GRADTAPE_PRIMITIVE(max, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(nonempty_reduced_type).takes(numbers)
+    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real))
 
 // z = min x
-GRADTAPE_PRIMITIVE(min) = Define("min", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(nonempty_reduced_type).takes(numbers).settled<prepare_min>()
-    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real);
+GRADTAPE_KERNELS(min, settled<prepare_min>())
+GRADTAPE_PRIMITIVE(min, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped(nonempty_reduced_type).takes(numbers)
+    .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real))
 
 // z = log Σ eˣ. Its slope is softmax(x), which has the right limits where x is infinite.
 namespace {
@@ -298,13 +224,14 @@ Node softmax_like(const Operands& x) {
 }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(logsumexp) = Define("logsumexp", 1).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+GRADTAPE_KERNELS(logsumexp, settled<prepare_logsumexp>())
+GRADTAPE_PRIMITIVE(logsumexp, of(1)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
-    .settled<prepare_logsumexp>()
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(softmax_like(x), widened(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return again(x, chain(softmax_like(x), x_dot), x.attributes.get<bool>("keepdims"));
-    }).on(any_real);
+    }).on(any_real))
 
 // z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
 namespace {
@@ -322,16 +249,18 @@ Node less_share(const Operands& x, Node p, Node v) {
 constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return chain(z, less_mean(x, z, bar)); };
 
 }  // namespace
-GRADTAPE_PRIMITIVE(softmax) = Define("softmax", 1).with_settings({"axes", Kind::integers})
-    .shaped(along_axes_type).takes(floats)
-    .settled<prepare_softmax>().vjp(softmax_rule).jvp(softmax_rule).on(any_real);
+GRADTAPE_KERNELS(softmax, settled<prepare_softmax>())
+GRADTAPE_PRIMITIVE(softmax, of(1)
+    .with_settings({"axes", Kind::integers})
+    .shaped(along_axes_type).takes(floats).vjp(softmax_rule).jvp(softmax_rule).on(any_real))
 
 // z = x − log Σ eˣ
-GRADTAPE_PRIMITIVE(log_softmax) = Define("log_softmax", 1).with_settings({"axes", Kind::integers})
+GRADTAPE_KERNELS(log_softmax, settled<prepare_log_softmax>())
+GRADTAPE_PRIMITIVE(log_softmax, of(1)
+    .with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats)
-    .settled<prepare_log_softmax>()
     .vjp([](const Operands& x, Node z, Node z_bar) { return less_share(x, gradtape::exp(z), z_bar); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return less_mean(x, gradtape::exp(z), x_dot); })
-    .on(any_real);
+    .on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -1,7 +1,7 @@
 // Selection, comparison, logic, conversion: exact loops that the compiler vectorises.
 #include "../support/convert.hpp"
 #include "../support/extents.hpp"
-#include "define.hpp"
+#include "family.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
 namespace {
@@ -10,20 +10,17 @@ namespace {
 using Byte = std::uint8_t;
 
 template <const auto& kernel>
-constexpr Define comparison(const char* name) {
-    Define d = elementwise(name, 2, boolean_type);
-    d.loops[std::size_t(DType::float32)] = &scalar_loop<kernel, Byte, float, float>;
-    d.loops[std::size_t(DType::float64)] = &scalar_loop<kernel, Byte, double, double>;
-    d.loops[std::size_t(DType::int64)] = &scalar_loop<kernel, Byte, std::int64_t, std::int64_t>;
-    d.loops[std::size_t(DType::boolean)] = &scalar_loop<kernel, Byte, Byte, Byte>;
-    return d.piecewise_constant();
+constexpr Table comparison_loops() {
+    return Table()
+        .with(DType::float32, &scalar_loop<kernel, Byte, float, float>)
+        .with(DType::float64, &scalar_loop<kernel, Byte, double, double>)
+        .with(DType::int64, &scalar_loop<kernel, Byte, std::int64_t, std::int64_t>)
+        .with(DType::boolean, &scalar_loop<kernel, Byte, Byte, Byte>);
 }
 
 template <const auto& kernel>
-constexpr Define logic(const char* name, int arity) {
-    Define d = elementwise(name, arity, boolean_type).takes({DType::boolean});
-    d.loops[std::size_t(DType::boolean)] = uniform_loop<kernel, Byte, Byte>();
-    return d.piecewise_constant();
+constexpr Table logic_loops() {
+    return Table().with(DType::boolean, uniform_loop<kernel, Byte, Byte>());
 }
 
 Type where_type(const ShapeCall& call) {
@@ -36,19 +33,16 @@ Type where_type(const ShapeCall& call) {
 
 // z = condition ? x : y. The side not selected gets exactly 0.
 constexpr auto where_kernel = [](auto condition, auto x, auto y) { return condition ? x : y; };
-GRADTAPE_PRIMITIVE(where) = [] {
-    Define d = elementwise("where", 3, where_type);
-    d.loops[std::size_t(DType::float32)] = &scalar_loop<where_kernel, float, Byte, float, float>;
-    d.loops[std::size_t(DType::float64)] = &scalar_loop<where_kernel, double, Byte, double, double>;
-    d.loops[std::size_t(DType::int64)] = &scalar_loop<where_kernel, std::int64_t, Byte, std::int64_t, std::int64_t>;
-    d.loops[std::size_t(DType::boolean)] = &scalar_loop<where_kernel, Byte, Byte, Byte, Byte>;
-    d.loop_operand = 1;
-    return d;
-}()
+GRADTAPE_KERNELS(where, Table()
+    .with(DType::float32, &scalar_loop<where_kernel, float, Byte, float, float>)
+    .with(DType::float64, &scalar_loop<where_kernel, double, Byte, double, double>)
+    .with(DType::int64, &scalar_loop<where_kernel, std::int64_t, Byte, std::int64_t, std::int64_t>)
+    .with(DType::boolean, &scalar_loop<where_kernel, Byte, Byte, Byte, Byte>))
+GRADTAPE_PRIMITIVE(where, elementwise(3, where_type).decided_by(1)
     .vjp([](const Operands&, Node, Node) { return Node(); },
          [](const Operands& x, Node, Node z_bar) { return where(x[0], z_bar, 0.0); },
          [](const Operands& x, Node, Node z_bar) { return where(x[0], 0.0, z_bar); })
-    .on(any_real);
+    .on(any_real))
 
 // z = x > 0 ? y : 0, and NaN where x is; but 0 where y = 0
 constexpr auto where_positive_kernel = [](auto x, auto y) {
@@ -64,37 +58,47 @@ constexpr auto where_positive_kernel = [](auto x, auto y) {
     return xsimd::select((x <= zero) | (y == zero), zero, xsimd::select(x > zero, y, x));
 #endif
 };
-GRADTAPE_PRIMITIVE(where_positive) = binary<where_positive_kernel>("where_positive")
+GRADTAPE_KERNELS(where_positive, binary_loops<where_positive_kernel>())
+GRADTAPE_PRIMITIVE(where_positive, binary()
     .vjp([](const Operands&, Node, Node) { return Node(); },
          [](const Operands& x, Node, Node z_bar) { return where_positive(x[0], z_bar); })
-    .on(away_from_zero, any_real);
+    .on(away_from_zero, any_real))
 
 constexpr auto equal_kernel = [](auto x, auto y) { return x == y; };
-GRADTAPE_PRIMITIVE(equal) = comparison<equal_kernel>("equal").commutative().on(any_real);
+GRADTAPE_KERNELS(equal, comparison_loops<equal_kernel>())
+GRADTAPE_PRIMITIVE(equal, comparison().commutative().on(any_real))
 
 constexpr auto not_equal_kernel = [](auto x, auto y) { return x != y; };
-GRADTAPE_PRIMITIVE(not_equal) = comparison<not_equal_kernel>("not_equal").commutative().on(any_real);
+GRADTAPE_KERNELS(not_equal, comparison_loops<not_equal_kernel>())
+GRADTAPE_PRIMITIVE(not_equal, comparison().commutative().on(any_real))
 
 constexpr auto less_kernel = [](auto x, auto y) { return x < y; };
-GRADTAPE_PRIMITIVE(less) = comparison<less_kernel>("less").on(any_real);
+GRADTAPE_KERNELS(less, comparison_loops<less_kernel>())
+GRADTAPE_PRIMITIVE(less, comparison().on(any_real))
 
 constexpr auto less_equal_kernel = [](auto x, auto y) { return x <= y; };
-GRADTAPE_PRIMITIVE(less_equal) = comparison<less_equal_kernel>("less_equal").on(any_real);
+GRADTAPE_KERNELS(less_equal, comparison_loops<less_equal_kernel>())
+GRADTAPE_PRIMITIVE(less_equal, comparison().on(any_real))
 
 constexpr auto greater_kernel = [](auto x, auto y) { return x > y; };
-GRADTAPE_PRIMITIVE(greater) = comparison<greater_kernel>("greater").on(any_real);
+GRADTAPE_KERNELS(greater, comparison_loops<greater_kernel>())
+GRADTAPE_PRIMITIVE(greater, comparison().on(any_real))
 
 constexpr auto greater_equal_kernel = [](auto x, auto y) { return x >= y; };
-GRADTAPE_PRIMITIVE(greater_equal) = comparison<greater_equal_kernel>("greater_equal").on(any_real);
+GRADTAPE_KERNELS(greater_equal, comparison_loops<greater_equal_kernel>())
+GRADTAPE_PRIMITIVE(greater_equal, comparison().on(any_real))
 
 constexpr auto and_kernel = [](auto x, auto y) { return x & y; };
-GRADTAPE_PRIMITIVE(logical_and) = logic<and_kernel>("logical_and", 2).commutative().on(any_real);
+GRADTAPE_KERNELS(logical_and, logic_loops<and_kernel>())
+GRADTAPE_PRIMITIVE(logical_and, logic(2).commutative().on(any_real))
 
 constexpr auto or_kernel = [](auto x, auto y) { return x | y; };
-GRADTAPE_PRIMITIVE(logical_or) = logic<or_kernel>("logical_or", 2).commutative().on(any_real);
+GRADTAPE_KERNELS(logical_or, logic_loops<or_kernel>())
+GRADTAPE_PRIMITIVE(logical_or, logic(2).commutative().on(any_real))
 
 constexpr auto not_kernel = [](auto x) { return x == 0; };
-GRADTAPE_PRIMITIVE(logical_not) = logic<not_kernel>("logical_not", 1).on(any_real);
+GRADTAPE_KERNELS(logical_not, logic_loops<not_kernel>())
+GRADTAPE_PRIMITIVE(logical_not, logic(1).on(any_real))
 
 // z = x as another dtype
 namespace {
@@ -117,27 +121,32 @@ struct Casts {
         for (int i = 0; i < 16; ++i) loops[i] = from[i / 4][i % 4];
     }
 };
+template <class = void>
 constexpr Casts casts;
+
+constexpr Table cast_loops() {
+    Table table;
+    table.loops_by_result = casts<>.loops;
+    for (int i = 0; i < 4; ++i) table.loops[i] = casts<>.loops[5 * i];
+    return table;
+}
 
 }  // namespace
 
-GRADTAPE_PRIMITIVE(cast) = [] {
-    Define d = elementwise("cast", 1, [](const ShapeCall& call) {
+GRADTAPE_KERNELS(cast, cast_loops())
+GRADTAPE_PRIMITIVE(cast, elementwise(1, [](const ShapeCall& call) {
         const DType dtype = call.attributes.get<DType>("dtype");
         if (!exists(dtype)) refuse_dtype(dtype, call.primitive, call.where);
         return Type{dtype, call[0].shape};
-    });
-    for (int i = 0; i < 4; ++i) d.loops[i] = casts.loops[5 * i];
-    d.loops_by_result = casts.loops;
-    return d;
-}()
+    })
     .with_settings({"dtype", Kind::dtype})
     .vjp([](const Operands& x, Node, Node z_bar) { return is_floating(x[0].dtype()) ? cast(z_bar, x[0].dtype()) : Node(); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return is_floating(x[0].dtype()) ? cast(x_dot, z.dtype()) : Node(); })
-    .on(any_real);
+    .on(any_real))
 
 // z = x, and no derivative
-GRADTAPE_PRIMITIVE(stop_gradient) = Define("stop_gradient", 1).shaped(first_type).identity().piecewise_constant()
-    .on(any_real);
+GRADTAPE_PRIMITIVE(stop_gradient, of(1)
+    .shaped(first_type).identity().piecewise_constant()
+    .on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

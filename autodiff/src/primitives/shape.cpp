@@ -1,6 +1,5 @@
 // Moving elements: broadcast_to, reshape, transpose, slice, unslice, add_slices, concatenate, pad. All are linear.
-#include "catalogue.hpp"
-#include "define.hpp"
+#include "family.hpp"
 
 #include "../kernels/layout.hpp"
 #include "../support/extents.hpp"
@@ -17,7 +16,10 @@ std::size_t width(const KernelCall& call) { return size_of(call.type.dtype); }
 }  // namespace
 
 // z = x repeated along new and size-1 axes
-GRADTAPE_PRIMITIVE(broadcast_to) = Define("broadcast_to", 1)
+GRADTAPE_KERNELS(broadcast_to, whole([](const KernelCall& call) {
+    broadcast_to(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.type.shape, width(call));
+}))
+GRADTAPE_PRIMITIVE(broadcast_to, of(1)
     .with_settings({"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         const Shape &from = call[0].shape, &to = target(call);
@@ -29,13 +31,10 @@ GRADTAPE_PRIMITIVE(broadcast_to) = Define("broadcast_to", 1)
         if (!fits) call.refuse("shape " + to_string(from) + " does not broadcast to " + to_string(to));
         return Type{call[0].dtype, to};
     })
-    .computed([](const KernelCall& call) {
-        broadcast_to(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.type.shape, width(call));
-    })
-    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::sum_to(z_bar, x[0].shape()); }).linear().on(any_real);
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::sum_to(z_bar, x[0].shape()); }).linear().on(any_real))
 
 // z = the same elements in another shape
-GRADTAPE_PRIMITIVE(reshape) = Define("reshape", 1)
+GRADTAPE_PRIMITIVE(reshape, of(1)
     .with_settings({"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         if (call[0].shape.elements() != target(call).elements())
@@ -44,10 +43,14 @@ GRADTAPE_PRIMITIVE(reshape) = Define("reshape", 1)
         return Type{call[0].dtype, target(call)};
     })
     .identity()
-    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::reshape(z_bar, x[0].shape()); }).linear().on(any_real);
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::reshape(z_bar, x[0].shape()); }).linear().on(any_real))
 
 // z.shape[i] = x.shape[permutation[i]]
-GRADTAPE_PRIMITIVE(transpose) = Define("transpose", 1)
+GRADTAPE_KERNELS(transpose, whole([](const KernelCall& call) {
+    transpose(call.inputs[0].data, call.output, call.inputs[0].type->shape,
+              call.attributes.get<Shape>("permutation"), width(call));
+}))
+GRADTAPE_PRIMITIVE(transpose, of(1)
     .with_settings({"permutation", Kind::integers})
     .shaped([](const ShapeCall& call) {
         const Shape &shape = call[0].shape, &permutation = call.attributes.get<Shape>("permutation");
@@ -60,16 +63,12 @@ GRADTAPE_PRIMITIVE(transpose) = Define("transpose", 1)
         for (auto axis : permutation) result.push_back(shape[std::size_t(axis)]);
         return Type{call[0].dtype, result};
     })
-    .computed([](const KernelCall& call) {
-        transpose(call.inputs[0].data, call.output, call.inputs[0].type->shape,
-                  call.attributes.get<Shape>("permutation"), width(call));
-    })
     .vjp([](const Operands& x, Node, Node z_bar) {
         const Shape& permutation = x.attributes.get<Shape>("permutation");
         Shape inverse = permutation;
         for (std::size_t i = 0; i < permutation.size(); ++i) inverse[std::size_t(permutation[i])] = std::int64_t(i);
         return gradtape::transpose(z_bar, inverse);
-    }).linear().on(any_real);
+    }).linear().on(any_real))
 
 namespace {
 
@@ -121,32 +120,32 @@ Node add_parts(Node x, Node sum, std::span<const Part> parts) {
 }  // namespace
 
 // z[i] = x[start + i step], of the given shape
-GRADTAPE_PRIMITIVE(slice) = Define("slice", 1)
+GRADTAPE_KERNELS(slice, whole([](const KernelCall& call) {
+    slice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
+          call.attributes.get<Shape>("step"), call.type.shape, width(call));
+}))
+GRADTAPE_PRIMITIVE(slice, of(1)
     .with_settings({"start", Kind::integers}, {"step", Kind::integers}, {"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         check_window(call, call[0].shape, target(call));
         return Type{call[0].dtype, target(call)};
     })
-    .computed([](const KernelCall& call) {
-        slice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
-              call.attributes.get<Shape>("step"), call.type.shape, width(call));
-    })
     .vjp_parts(add_parts)
-    .linear().on(any_real);
+    .linear().on(any_real))
 
 // z[start + i step] = x[i], zero elsewhere: the transpose of slice
-GRADTAPE_PRIMITIVE(unslice) = Define("unslice", 1)
+GRADTAPE_KERNELS(unslice, whole([](const KernelCall& call) {
+    unslice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
+            call.attributes.get<Shape>("step"), call.type.shape, width(call));
+}))
+GRADTAPE_PRIMITIVE(unslice, of(1)
     .with_settings({"start", Kind::integers}, {"step", Kind::integers}, {"shape", Kind::extents})
     .shaped([](const ShapeCall& call) {
         check_window(call, target(call), call[0].shape);
         return Type{call[0].dtype, target(call)};
     })
-    .computed([](const KernelCall& call) {
-        unslice(call.inputs[0].data, call.output, call.inputs[0].type->shape, call.attributes.get<Shape>("start"),
-                call.attributes.get<Shape>("step"), call.type.shape, width(call));
-    })
     .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::slice, z_bar, x.attributes, x[0].shape()); })
-    .linear().on(any_real);
+    .linear().on(any_real))
 
 // z = w, and to z[start + i step] is added x[i], for each further operand x in turn. In place of w it writes the windows
 // only. `start` and `step` have those of the first window, then those of the next.
@@ -197,22 +196,26 @@ Shape as_shape(std::span<const std::int64_t> integers) {
 }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(add_slices) = Define("add_slices", Primitive::variadic)
+GRADTAPE_KERNELS(add_slices, whole([](const KernelCall& call) {
+    call.type.dtype == DType::float32 ? add_slices_to<float>(call) : add_slices_to<double>(call);
+}))
+GRADTAPE_PRIMITIVE(add_slices, of(Primitive::variadic)
     .with_settings({"start", Kind::list}, {"step", Kind::list})
     .takes(floats)
     .shaped(add_slices_type)
-    .computed([](const KernelCall& call) {
-        call.type.dtype == DType::float32 ? add_slices_to<float>(call) : add_slices_to<double>(call);
-    })
     .vjp([](const Operands& x, Node, Node z_bar) {
         if (x.index == 0) return z_bar;
         const Window window = window_of(x.attributes, x.index, z_bar.shape().rank());
         return bind_window(Op::slice, z_bar, {{"start", as_shape(window.start)}, {"step", as_shape(window.step)}},
                            x[x.index].shape());
-    }).one_rule().linear().overwriting().on(any_real);
+    }).one_rule().linear().overwriting().on(any_real))
 
 // z = the operands side by side along `axis`
-GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
+GRADTAPE_KERNELS(concatenate, whole([](const KernelCall& call) {
+    concatenate(call.inputs, call.output, call.type.shape, std::size_t(call.attributes.get<std::int64_t>("axis")),
+                width(call));
+}))
+GRADTAPE_PRIMITIVE(concatenate, of(Primitive::variadic)
     .with_settings({"axis", Kind::integer})
     .shaped([](const ShapeCall& call) {
         const std::int64_t axis = call.attributes.get<std::int64_t>("axis");
@@ -233,10 +236,6 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
         }
         return type;
     })
-    .computed([](const KernelCall& call) {
-        concatenate(call.inputs, call.output, call.type.shape, std::size_t(call.attributes.get<std::int64_t>("axis")),
-                    width(call));
-    })
     .vjp([](const Operands& x, Node z, Node z_bar) {
         const std::size_t axis = std::size_t(x.attributes.get<std::int64_t>("axis"));
         Shape start, step;
@@ -250,7 +249,7 @@ GRADTAPE_PRIMITIVE(concatenate) = Define("concatenate", Primitive::variadic)
         start[axis] = along;
         if (x[x.index].shape().elements() == 0) return Node();
         return bind_window(Op::slice, z_bar, {{"start", start}, {"step", step}}, x[x.index].shape());
-    }).one_rule().linear().on(any_real);
+    }).one_rule().linear().on(any_real))
 
 namespace {
 
@@ -264,7 +263,15 @@ void pad_elements(const KernelCall& call) {
 }  // namespace
 
 // z = x with `before` and `after` more elements of `value` around each axis
-GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
+GRADTAPE_KERNELS(pad, whole([](const KernelCall& call) {
+    switch (call.type.dtype) {
+        case DType::float32: return pad_elements<float>(call);
+        case DType::float64: return pad_elements<double>(call);
+        case DType::int64: return pad_elements<std::int64_t>(call);
+        case DType::boolean: return pad_elements<bool>(call);
+    }
+}))
+GRADTAPE_PRIMITIVE(pad, of(1)
     .with_settings({"before", Kind::integers}, {"after", Kind::integers}, {"value", Kind::number})
     .shaped([](const ShapeCall& call) {
         const Shape &before = call.attributes.get<Shape>("before"), &after = call.attributes.get<Shape>("after");
@@ -280,14 +287,6 @@ GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
         }
         return type;
     })
-    .computed([](const KernelCall& call) {
-        switch (call.type.dtype) {
-            case DType::float32: return pad_elements<float>(call);
-            case DType::float64: return pad_elements<double>(call);
-            case DType::int64: return pad_elements<std::int64_t>(call);
-            case DType::boolean: return pad_elements<bool>(call);
-        }
-    })
     .vjp([](const Operands& x, Node, Node z_bar) {
         Shape step = x[0].shape();
         for (std::size_t i = 0; i < step.size(); ++i) step[i] = 1;
@@ -295,6 +294,6 @@ GRADTAPE_PRIMITIVE(pad) = Define("pad", 1)
     })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return gradtape::pad(x_dot, x.attributes.get<Shape>("before"), x.attributes.get<Shape>("after"));
-    }).on(any_real);
+    }).on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -34,7 +34,7 @@ private:
     void add_call(std::uint32_t u) {
         const std::vector<Index>& members = schedule_.units[u].members;
         const Instruction& instruction = at(members[0]);
-        Call call{.first = plan_.call_operands, .primitive = instruction.primitive, .attributes = instruction.attributes,
+        Call call{.first = plan_.call_operands, .kernel = kernel_of(*instruction.primitive), .attributes = instruction.attributes,
                   .type = instruction.type};
         std::vector<const Type*> types;
         for (Index operand : instruction.operands) {
@@ -42,8 +42,8 @@ private:
             call.types.push_back(at(operand).type);
             types.push_back(&at(operand).type);
         }
-        if (instruction.primitive->prepare)
-            call.prepared = settled(instruction, types);
+        if (const auto prepare = kernels_of(*instruction.primitive).prepare)
+            call.prepared = prepare(types, instruction.type, instruction.attributes);
         if (call.prepared.second >= 0 && members.size() > 1) {
             call.result = values_.store(members[0], u, false);
             call.operands.push_back(values_.store(members[1], u, false));
@@ -58,17 +58,6 @@ private:
         plan_.call_operands += call.operands.size();
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));
-    }
-
-    static Prepared settled(const Instruction& instruction, std::span<const Type* const> types) {
-        const Prepared its = instruction.primitive->prepare(types, instruction.type, instruction.attributes);
-        const int facts = int(std::size(its.facts));
-        const bool sound = its.parts >= 1 && its.parts <= std::int64_t(Team::most_parts) && its.ways >= 1 &&
-                           its.finish < facts && its.second < facts;
-        if (!sound)
-            throw ValueError("what the primitive has settled contradicts itself: parts and ways are at least 1, finish and "
-                             "second are numbers of facts", {instruction.primitive->name, {instruction.type.shape}, {}, instruction.where});
-        return its;
     }
 
     /// A product's bias, and relu: the members after the first.

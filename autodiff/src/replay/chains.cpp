@@ -2,6 +2,8 @@
 // operations, each as early as its operands allow; and each layer of links is put in order.
 #include "chains.hpp"
 
+#include "../kernels/kernels.hpp"
+
 #include <algorithm>
 #include <optional>
 
@@ -29,7 +31,7 @@ private:
 
     Layer kind_of(Index i) const {
         const DType dtype = at(i).type.dtype;
-        if (!is_floating(dtype) || !at(i).primitive->links[dtype == DType::float64]) return Layer::other;
+        if (!is_floating(dtype) || !kernels_of(*at(i).primitive).links[dtype == DType::float64]) return Layer::other;
         return dtype == DType::float64 ? Layer::float64 : Layer::float32;
     }
 

@@ -331,7 +331,7 @@ void Execution::run_call(std::uint32_t number) {
         });
     }
     const auto operands = std::span(kernel_operands_).subspan(call.first, call.operands.size());
-    call.primitive->kernel({operands, at_[call.result], call.type, call.attributes});
+    call.kernel({operands, at_[call.result], call.type, call.attributes});
 }
 
 void Execution::check_guard(const Guard& guard) const {

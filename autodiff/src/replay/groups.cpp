@@ -99,15 +99,15 @@ void Groups::add_member(State& g, std::size_t m) {
     GroupOp op;
     op.arity = std::uint8_t(instruction.operands.size());
     for (std::size_t k = 0; k < op.arity; ++k) op.in[k] = lane(g, root(instruction.operands[k]));
-    if (!instruction.primitive->elementwise) {
+    if (!has_loops(*instruction.primitive)) {
         op.kind = GroupOp::Kind::reduce;
-        op.reduction = instruction.primitive->streams[instruction.type.dtype == DType::float64];
+        op.reduction = kernels_of(*instruction.primitive).streams[instruction.type.dtype == DType::float64];
         g.group.reduces = true;
         op.state = values_.room_for_unit(padded_state(*op.reduction, g.group.count) * g.group.parts());
         op.out = {values_.store(i, g.unit, false), 0, 0, false};
     } else {
         op.dtype = at(instruction.operands[instruction.primitive->loop_operand]).type.dtype;
-        op.loop = loop_of(*instruction.primitive, op.dtype, instruction.type.dtype);
+        op.loop = kernels_of(*instruction.primitive).loop(op.dtype, instruction.type.dtype);
         op.out = result_lane(g, i, m);
     }
     g.group.ops.push_back(op);
@@ -140,7 +140,7 @@ void Groups::add_link(State& g, std::size_t m) {
     else if (chain_link.read_later)
         link.out = tile_place(g, i);
     Link functions[2] = {};
-    g.run.chain = instruction.primitive->links[instruction.type.dtype == DType::float64](functions, chain_link.in_registers);
+    g.run.chain = kernels_of(*instruction.primitive).links[instruction.type.dtype == DType::float64](functions, chain_link.in_registers);
     link.functions = functions[0];
     plan_.links.back() = link;
     plan_.links.emplace_back().functions = functions[1];

@@ -1,5 +1,6 @@
 #include "joins.hpp"
 
+#include "../kernels/kernels.hpp"
 #include "../passes/rewrite.hpp"
 
 namespace gradtape::detail {
@@ -45,7 +46,7 @@ bool Joins::is_bias(Index b, const Instruction& z, std::uint32_t unit) const {
 bool Joins::can_finish(Index product) const {
     const Instruction& p = at(product);
     const Type* const operands[] = {&at(p.operands[0]).type, &at(p.operands[1]).type};
-    return p.primitive->prepare({operands, 2}, p.type, p.attributes).finish >= 0;
+    return kernels_of(*p.primitive).prepare({operands, 2}, p.type, p.attributes).finish >= 0;
 }
 
 /// Softmax gives the logsumexp of its operand too, in the place of that one's kernel.

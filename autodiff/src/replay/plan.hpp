@@ -5,6 +5,7 @@
 
 #include "../execute/execute.hpp"
 #include "../ir/program.hpp"
+#include "../kernels/kernels.hpp"
 
 #include <mutex>
 #include <optional>
@@ -85,7 +86,7 @@ struct Call {
     Prepared prepared = {};  ///< with `run` null: the generic kernel, below
     std::size_t first;  ///< number of the first operand among those of all calls
     BufferId result = 0;
-    const Primitive* primitive;
+    Kernel kernel;
     Attributes attributes;
     std::vector<Type> types = {};  ///< of the operands
     Type type;

@@ -2,6 +2,7 @@
 // comes after them; so every unit only needs what earlier units gave. One pass over the program.
 #include "schedule.hpp"
 
+#include "../kernels/kernels.hpp"
 #include "joins.hpp"
 
 #include <algorithm>
@@ -41,14 +42,14 @@ private:
         if (primitive.effect) return append(Unit::Kind::guard, i);
         if (primitive.identity) return;
         if (joins_ && joins_->take(i)) return;
-        if (fuse_ && primitive.elementwise) return place_elementwise(i);
+        if (fuse_ && has_loops(primitive)) return place_elementwise(i);
         if (fuse_ && primitive.arity == 1) {
             const Spread spread = spread_of(instruction, at(instruction.operands[0]).type.shape);
             result_.spread[i] = spread;
             if (spread != Spread::none) return need(result_.root[instruction.operands[0]], false);
             if (streams_along(i)) return;
         }
-        if (!fuse_ && primitive.elementwise) return start_group(i);
+        if (!fuse_ && has_loops(primitive)) return start_group(i);
         append(Unit::Kind::call, i);
     }
 
@@ -59,7 +60,7 @@ private:
         const std::uint32_t unit = result_.unit_of[r];
         if (unit == no_unit) return 0;
         const Unit& made_by = result_.units[unit];
-        const bool in_step = made_by.kind == Unit::Kind::group && made_by.count == count && at(r).primitive->elementwise;
+        const bool in_step = made_by.kind == Unit::Kind::group && made_by.count == count && has_loops(*at(r).primitive);
         return in_step ? unit : unit + 1;
     }
 
@@ -89,9 +90,9 @@ private:
         const std::uint32_t unit = result_.unit_of[x];
         const std::int64_t count = at(x).type.shape.elements();
         const DType dtype = instruction.type.dtype;
-        if (!is_floating(dtype) || !instruction.primitive->streams[dtype == DType::float64]) return false;
+        if (!is_floating(dtype) || !kernels_of(*instruction.primitive).streams[dtype == DType::float64]) return false;
         if (instruction.type.shape.elements() != 1 || count < 2 || unit == no_unit) return false;
-        if (!at(x).primitive->elementwise || !has_room(unit, count)) return false;
+        if (!has_loops(*at(x).primitive) || !has_room(unit, count)) return false;
         result_.append_to(unit, i);
         return true;
     }

@@ -94,10 +94,10 @@ void ValuePlan::find_uses() {
         const bool group = unit.kind == Unit::Kind::group;
         for (std::size_t m = 0; m < unit.members.size(); ++m) {
             const Index i = unit.members[m];
-            const bool elementwise = at(i).primitive->elementwise;
-            if (group ? !elementwise : !reads_next(unit, m)) stored_[i] = unit.kind != Unit::Kind::guard;
+            const bool looped = has_loops(*at(i).primitive);
+            if (group ? !looped : !reads_next(unit, m)) stored_[i] = unit.kind != Unit::Kind::guard;
             for (Index operand : at(i).operands)
-                if (group || schedule_.unit_of[root(operand)] != u) use(root(operand), u, group || elementwise, std::uint32_t(m));
+                if (group || schedule_.unit_of[root(operand)] != u) use(root(operand), u, group || looped, std::uint32_t(m));
         }
     }
 }
@@ -174,7 +174,7 @@ bool ValuePlan::can_overwrite(Index p, Index v) const {
     const Instruction& instruction = at(v);
     const Unit& unit = schedule_.units[schedule_.unit_of[v]];
     if (unit.kind == Unit::Kind::call && unit.members.size() > 1) return false;  // no loop, whatever v is
-    if (instruction.primitive->elementwise || !instruction.primitive->in_place) return instruction.primitive->elementwise;
+    if (has_loops(*instruction.primitive) || !instruction.primitive->in_place) return has_loops(*instruction.primitive);
     std::size_t reads = 0;
     for (Index operand : instruction.operands) reads += root(operand) == p;
     return reads == 1 && root(instruction.operands[0]) == p;

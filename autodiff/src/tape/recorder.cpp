@@ -73,7 +73,7 @@ Node Recorder::full(const char* asker, const Type& type, Number value, Where whe
 
 void Recorder::check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const {
     const Type& first = instructions_[operands[primitive.loop_operand]].type;
-    bool fits = primitive.loops[std::size_t(first.dtype)];
+    bool fits = primitive.dtypes.contains(first.dtype);
     for (std::size_t k = 0; k < operands.size(); ++k) {
         const Type& type = instructions_[operands[k]].type;
         fits = fits && type.shape == first.shape && (k < primitive.loop_operand || type.dtype == first.dtype);
@@ -85,7 +85,7 @@ void Recorder::refuse_elementwise(const Primitive& primitive, std::span<const In
     const Type& first = instructions_[operands[primitive.loop_operand]].type;
     ErrorFacts facts{primitive.name, {}, {}, where};
     for (Index i : operands) facts.shapes.push_back(instructions_[i].type.shape);
-    if (!primitive.loops[std::size_t(first.dtype)])
+    if (!primitive.dtypes.contains(first.dtype))
         throw DTypeError(std::string("does not take ") + to_string(first.dtype) + "; cast first", facts);
     for (Index i : operands)
         if (!(instructions_[i].type.shape == first.shape))
@@ -125,7 +125,7 @@ void Recorder::compute_elementwise(const Primitive& primitive, std::span<const I
     const std::size_t count = repeated ? 64 / size_of(type.dtype) : std::size_t(type.shape.elements());
     z = allocate(repeated ? 64 : padded_bytes(type));
     z.repeated = repeated;
-    loop_of(primitive, dtype, type.dtype)(count, streams, z.data);
+    kernels_of(primitive, kernels_).loop(dtype, type.dtype)(count, streams, z.data);
 }
 
 void Recorder::compute_whole(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
@@ -134,14 +134,14 @@ void Recorder::compute_whole(const Primitive& primitive, std::span<const Index> 
     inputs_.clear();
     for (Index i : operands) inputs_.push_back({values_[i].data, &instructions_[i].type});
     z = allocate(padded_bytes(type));
-    primitive.kernel({inputs_, z.data, type, attributes});
+    kernel_of(primitive, kernels_)({inputs_, z.data, type, attributes});
 }
 
 void Recorder::compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                        const Type& type, Value& z) {
     if (primitive.identity) {
         z = values_[operands[0]];
-    } else if (primitive.elementwise) {
+    } else if (has_loops(primitive)) {
         compute_elementwise(primitive, operands, type, z);
     } else if (&primitive == &detail::primitive(Op::broadcast_to) && instructions_[operands[0]].type.shape.elements() == 1) {
         z = allocate(64);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../execute/execute.hpp"
+#include "../kernels/kernels.hpp"
 #include "../primitives/catalogue.hpp"
 #include "../support/arena.hpp"
 
@@ -219,6 +220,7 @@ private:
     std::vector<const Type*> types_;       // scratch of infer
     std::vector<KernelCall::In> inputs_;   // scratch of compute_whole
     Search search_;
+    const KernelTable kernels_ = kernel_table();
     Arena arena_;
     std::atomic<std::uint32_t> generation_{0};       // read by nodes that outlived their tape: on any thread
     std::uint32_t recordings_ = 0;                   // so far, of all tapes that had this recorder
