@@ -21,7 +21,7 @@ static const gt::Primitive softsign_p{
     },
     // dz/dx = 1 / (1 + |x|)² = (1 − |z|)². The rule is made of operations that have derivatives themselves, so softsign
     // has derivatives of every order; forward mode takes the same rule, since softsign is elementwise.
-    .vjp = {[](const gt::Operands&, gt::Node z, gt::Node z_bar) { return z_bar * square(1.0 - abs(z)); }},
+    .vjp = [](const gt::VjpCall& call) { call.give(0, call.z_bar * square(1.0 - abs(call.z))); },
     .elementwise = true,
     .dtypes = {gt::DType::float64},
 };

@@ -27,26 +27,26 @@ Primitive cube_with(const char* name, VjpRule rule) {
     p.arity = 1;
     p.shape = same_type;
     p.kernel = cube_kernel;
-    p.vjp[0] = rule;
+    p.vjp = rule;
     return p;
 }
 
-const Primitive right_cube = cube_with("cube", [](const Operands& x, Node, Node z_bar) {
-    return 3.0 * z_bar * square(x[0]);
+const Primitive right_cube = cube_with("cube", [](const VjpCall& call) {
+    call.give(0, 3.0 * call.z_bar * square(call.x[0]));
 });
-const Primitive wrong_factor = cube_with("wrong_factor", [](const Operands& x, Node, Node z_bar) {
-    return 2.0 * z_bar * square(x[0]);
+const Primitive wrong_factor = cube_with("wrong_factor", [](const VjpCall& call) {
+    call.give(0, 2.0 * call.z_bar * square(call.x[0]));
 });
 /// Wrong above 2 only.
-const Primitive wrong_there = cube_with("wrong_there", [](const Operands& x, Node, Node z_bar) {
-    return where(x[0] > 2.0, 3.001, 3.0) * z_bar * square(x[0]);
+const Primitive wrong_there = cube_with("wrong_there", [](const VjpCall& call) {
+    call.give(0, where(call.x[0] > 2.0, 3.001, 3.0) * call.z_bar * square(call.x[0]));
 });
 /// Right values, but a path is cut: the second derivative is wrong.
-const Primitive wrong_second = cube_with("wrong_second", [](const Operands& x, Node, Node z_bar) {
-    return 3.0 * z_bar * stop_gradient(square(x[0]));
+const Primitive wrong_second = cube_with("wrong_second", [](const VjpCall& call) {
+    call.give(0, 3.0 * call.z_bar * stop_gradient(square(call.x[0])));
 });
-const Primitive gives_nan = cube_with("gives_nan", [](const Operands& x, Node, Node z_bar) {
-    return z_bar * log(-square(x[0]));
+const Primitive gives_nan = cube_with("gives_nan", [](const VjpCall& call) {
+    call.give(0, call.z_bar * log(-square(call.x[0])));
 });
 
 Node use(const Primitive& primitive, Node x) { return gradtape::apply(primitive, {x}); }

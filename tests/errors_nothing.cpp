@@ -8,16 +8,16 @@
 namespace gradtape::test {
 namespace {
 
-Node refusing_rule(const Operands& x, Node, Node z_bar) { return matmul(z_bar + 1, sum(x[0])); }
+void refusing_rule(const VjpCall& call) { call.give(0, matmul(call.z_bar + 1, sum(call.x[0]))); }
 Tape* reached = nullptr;
-Node cleared_by_rule(const Operands&, Node, Node z_bar) {
+void cleared_by_rule(const VjpCall& call) {
     reached->clear();
-    return z_bar;
+    call.give(0, call.z_bar);
 }
 std::unique_ptr<Tape> destroyed;
-Node destroyed_by_rule(const Operands&, Node, Node z_bar) {
+void destroyed_by_rule(const VjpCall& call) {
     destroyed.reset();
-    return z_bar;
+    call.give(0, call.z_bar);
 }
 Type same_type(const ShapeCall& call) { return call[0]; }
 void copy_kernel(const KernelCall& call) {
@@ -30,7 +30,7 @@ Primitive with_rule(const char* name, VjpRule rule) {
     p.arity = 1;
     p.shape = same_type;
     p.kernel = copy_kernel;
-    p.vjp[0] = rule;
+    p.vjp = rule;
     return p;
 }
 

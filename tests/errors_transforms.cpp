@@ -85,7 +85,6 @@ void copy_kernel(const KernelCall& call) {
     const auto x = call.input<double>(0);
     std::copy(x.begin(), x.end(), call.result<double>().begin());
 }
-Node wrong_shape_rule(const Operands&, Node, Node z_bar) { return sum(z_bar); }
 
 Primitive user_primitive(const char* name) {
     Primitive p;
@@ -99,7 +98,7 @@ Primitive user_primitive(const char* name) {
 const Primitive ruleless = user_primitive("ruleless");
 const Primitive misshapen = [] {
     Primitive p = user_primitive("misshapen");
-    p.vjp[0] = wrong_shape_rule;
+    p.vjp = [](const VjpCall& call) { call.give(0, sum(call.z_bar)); };
     return p;
 }();
 
@@ -126,7 +125,7 @@ const Primitive x_minus_2y = [] {
         const auto x = call.input<double>(0), y = call.input<double>(1);
         for (std::size_t i = 0; i < x.size(); ++i) call.result<double>()[i] = x[i] - 2 * y[i];
     };
-    p.vjp[0] = [](const Operands&, Node, Node z_bar) { return z_bar; };
+    p.vjp = [](const VjpCall& call) { call.give(0, call.z_bar); };
     return p;
 }();
 
@@ -137,10 +136,18 @@ TEST_CASE("errors: an operand without a rule has no derivative, and does not tak
     CHECK(mismatch(grad(z, x), {1, 1}) == "");
     CHECK(refused_anywhere<NotDifferentiable>([&] { (void)grad(z, y); }, {"x_minus_2y"}) == "");
     CHECK(refused_anywhere<NotDifferentiable>([&] { (void)grad(z, {x, y}); }, {"x_minus_2y"}) == "");
-    Primitive shared = x_minus_2y;
-    shared.one_rule = true;
-    shared.vjp[0] = [](const Operands& v, Node, Node z_bar) { return v.index == 0 ? z_bar : -2 * z_bar; };
-    CHECK(mismatch(grad(sum(apply(shared, {x, y})), y), {-2, -2}) == "");
+    Primitive whole = x_minus_2y;
+    whole.vjp = vjp_by_operand([](const Operands&, Node, Node z_bar) { return z_bar; },
+                               [](const Operands&, Node, Node z_bar) { return -2 * z_bar; });
+    CHECK(mismatch(grad(sum(apply(whole, {x, y})), y), {-2, -2}) == "");
+    // Forward mode as well: by rules for operands, and by one rule that gives nothing.
+    whole.jvp = jvp_by_operand([](const Operands&, Node, Node x_dot) { return x_dot; });
+    const Node v = apply(whole, {x, y});
+    CHECK(mismatch(jvp(v, x, x), {1, 2}) == "");
+    CHECK(refused_anywhere<NotDifferentiable>([&] { (void)jvp(v, y, y); }, {"x_minus_2y"}) == "");
+    whole.jvp = [](const JvpCall&) {};
+    const Node none = apply(whole, {x, y});
+    CHECK(refused_anywhere<NotDifferentiable>([&] { (void)jvp(none, x, x); }, {"x_minus_2y"}) == "");
 }
 
 TEST_CASE("errors: all are gradtape::Error and std::runtime_error") {

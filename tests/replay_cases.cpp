@@ -99,7 +99,7 @@ const Primitive own{
             const auto z = call.result<double>();
             for (std::size_t i = 0; i < x.size(); ++i) z[i] = x[i] * x[i] + call.attributes.get<double>("offset");
         },
-    .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * 2 * x[0]; }},
+    .vjp = [](const VjpCall& call) { call.give(0, call.z_bar * 2 * call.x[0]); },
 };
 
 /// z = x y + 1: an elementwise kernel of the user's, which is called for the whole tensor, also among loops of the library's.
@@ -113,8 +113,8 @@ const Primitive own_elementwise{
             const auto z = call.result<double>();
             for (std::size_t i = 0; i < x.size(); ++i) z[i] = x[i] * y[i] + 1;
         },
-    .vjp = {[](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
-            [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }},
+    .vjp = vjp_by_operand([](const Operands& x, Node, Node z_bar) { return z_bar * x[1]; },
+                          [](const Operands& x, Node, Node z_bar) { return z_bar * x[0]; }),
     .elementwise = true,
     .dtypes = {DType::float64},
 };

@@ -369,49 +369,49 @@ std::set<std::string> primitives_used(const Program& program, std::size_t first)
     return result;
 }
 
-/// Rules that a primitive of `operands` operands has none for, in words.
-std::string missing_rules(const Primitive& p, std::size_t operands) {
-    std::string missing;
-    const bool from_vjp = p.elementwise || p.linear || p.multilinear;
-    for (std::size_t k = 0; k < operands; ++k) {
-        const std::size_t at = p.one_rule ? 0 : k;
-        if (k == 0 && p.vjp_parts) continue;
-        if (at >= Primitive::max_rules || !p.vjp[at]) missing += " vjp " + std::to_string(k);
-        if (!from_vjp && (at >= Primitive::max_rules || !p.jvp[at])) missing += " jvp " + std::to_string(k);
-    }
-    return missing;
-}
-
-TEST_CASE("table: every operand has a rule of its own, or the primitive says that one rule serves all") {
+TEST_CASE("table: every differentiable primitive has a rule for each mode") {
     for (const Primitive* p : operations()) {
         CAPTURE(std::string(p->name));
         if (!p->differentiable) continue;
-        const bool variadic = p->arity == Primitive::variadic;
-        CHECK(missing_rules(*p, variadic ? 1 + Primitive::max_rules : std::size_t(p->arity)) == "");
-        for (const auto& rule : p->vjp) CHECK((!p->one_rule || &rule == p->vjp || !rule));
+        CHECK((p->vjp || p->vjp_parts));
+        CHECK((p->jvp || p->elementwise || p->linear || p->multilinear));
     }
 }
 
-TEST_CASE("table: a primitive that lacks the rule of one operand is refused there, in both modes, and nowhere else") {
+/// The rule of a primitive that has forgotten one operand.
+VjpRule whole_rule = nullptr;
+std::size_t forgotten = 0;
+void forgetful_rule(const VjpCall& call) {
+    std::vector<Node> x_bar(call.x.count());
+    std::vector<VjpCall::State> states(call.x.count(), VjpCall::unwanted);
+    for (std::size_t k = 0; k < states.size(); ++k)
+        if (k != forgotten && call.wants(k)) states[k] = VjpCall::wanted;
+    whole_rule({call.x, call.z, call.z_bar, x_bar, states});
+    for (std::size_t k = 0; k < states.size(); ++k)
+        if (states[k] == VjpCall::given) call.give(k, x_bar[k]);
+}
+
+TEST_CASE("table: a primitive whose rule forgets one operand is refused there, in both modes, and nowhere else") {
     for (const Case& c : cases()) {
-        if (!is_differentiable(c) || c.primitive->one_rule) continue;
-        for (std::size_t forgotten : c.active) {
-            CAPTURE(c.text + ", operand " + std::to_string(forgotten));
+        if (!is_differentiable(c) || c.primitive->vjp_parts) continue;
+        for (std::size_t k : c.active) {
+            CAPTURE(c.text + ", operand " + std::to_string(k));
+            forgotten = k;
+            whole_rule = c.primitive->vjp;
             Primitive p = *c.primitive;
-            p.vjp[forgotten] = nullptr;
-            p.jvp[forgotten] = nullptr;
-            p.vjp_parts = nullptr;
+            p.vjp = forgetful_rule;
+            p.jvp = nullptr;
             p.linear = p.multilinear = false;
             Tape tape;
             const std::vector<Node> x = record(tape, c.at);
             const Node y = gradtape::apply(p, x, c.sample.attributes);
             const std::vector<Node> ys = {y};
             const Node z_bar = tape.constant(Tensor::zeros(y.shape(), y.dtype()));
-            for (std::size_t k : c.active) {
-                const std::vector<Node> wrt = {x[k]}, bars = {z_bar}, dots = {x[k]};
+            for (std::size_t j : c.active) {
+                const std::vector<Node> wrt = {x[j]}, bars = {z_bar}, dots = {x[j]};
                 const auto back = [&] { (void)vjp(ys, wrt, bars); };
                 const auto forth = [&] { (void)jvp(ys, wrt, dots); };
-                if (k != forgotten) {
+                if (j != forgotten) {
                     CHECK_NOTHROW(back());
                     continue;
                 }

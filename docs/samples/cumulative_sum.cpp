@@ -35,8 +35,8 @@ void cumulative_sum_kernel(const gt::KernelCall& call) {
 gt::Node cumulative_sum(gt::Node x, bool reverse = false, gt::Where where = gt::Where::here());
 
 // x_i takes part in z_i, z_i+1, …: x̄_i = z̄_i + z̄_i+1 + …, which is the same sum from the other end.
-gt::Node cumulative_sum_vjp(const gt::Operands& x, gt::Node, gt::Node z_bar) {
-    return cumulative_sum(z_bar, !x.attributes.get<bool>("reverse"));
+void cumulative_sum_vjp(const gt::VjpCall& call) {
+    call.give(0, cumulative_sum(call.z_bar, !call.x.attributes.get<bool>("reverse")));
 }
 // [/vjp]
 
@@ -47,7 +47,7 @@ const gt::Primitive cumulative_sum_p = [] {
     p.arity = 1;
     p.shape = cumulative_sum_type;
     p.kernel = cumulative_sum_kernel;
-    p.vjp[0] = cumulative_sum_vjp;
+    p.vjp = cumulative_sum_vjp;
     p.linear = true;  // so the jvp needs no rule: ż is the primitive applied to ẋ
     return p;
 }();

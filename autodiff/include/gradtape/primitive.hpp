@@ -4,6 +4,7 @@
 #include <gradtape/ops.hpp>
 
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace gradtape {
@@ -73,24 +74,50 @@ struct KernelCall {
     }
 };
 
-/// What a derivative rule sees: the instruction's operands and attributes.
+/// What a derivative rule sees of its instruction: operands and attributes.
 struct Operands {
     std::span<const Node> nodes;
     const Attributes& attributes;
-    std::size_t index;       ///< the operand the rule is asked about
-    std::uint8_t constants;  ///< bit i: operand i (of the first eight) is a constant leaf
-    /// A rule's own notes: zero at the first operand it is asked about, and kept for the further ones of this instruction.
-    std::int64_t* notes;
 
-    Node operator[](std::size_t i) const { return nodes[i]; }
+    Node operator[](std::size_t k) const { return nodes[k]; }
     std::size_t count() const noexcept { return nodes.size(); }
-    bool is_constant(std::size_t i) const noexcept { return i < 8 && (constants >> i & 1); }
+    /// Whether operand k is a constant leaf, or a broadcast of one.
+    bool is_constant(std::size_t k) const;
+};
+
+/// Reverse: a rule is asked once for an instruction, and gives a cotangent to each operand that wants one.
+struct VjpCall {
+    enum State : std::uint8_t { unwanted, wanted, given };
+
+    Operands x;
+    Node z, z_bar;  ///< the result and its cotangent
+    std::span<Node> x_bar;
+    std::span<State> states;  ///< of each operand
+
+    bool wants(std::size_t k) const { return k < states.size() && states[k] != unwanted; }
+    /// The cotangent of operand k; a default-made Node is zero. NotDifferentiable where an operand that wants one is given none.
+    void give(std::size_t k, Node cotangent) const {
+        if (!wants(k)) return;
+        x_bar[k] = cotangent;
+        states[k] = given;
+    }
+};
+
+/// Forward: a rule gives the result's tangent from the operands'.
+struct JvpCall {
+    Operands x;
+    Node z;
+    std::span<const Node> x_dot;  ///< of each operand; a default-made Node is zero
+    std::optional<Node>& z_dot;
+
+    /// The result's tangent; a default-made Node is zero. NotDifferentiable where none is given.
+    void give(Node tangent) const { z_dot = tangent; }
 };
 
 using ShapeRule = Type (*)(const ShapeCall&);
 using Kernel = void (*)(const KernelCall&);
-/// Reverse: the cotangent of operand x.index, given the result z and its cotangent. A default-made Node is zero.
-using VjpRule = Node (*)(const Operands& x, Node z, Node z_bar);
+using VjpRule = void (*)(const VjpCall&);
+using JvpRule = void (*)(const JvpCall&);
 /// One of several instructions that read parts of one operand x: its attributes, and its result's cotangent.
 struct Part {
     Attributes attributes;
@@ -99,8 +126,35 @@ struct Part {
 /// Reverse, where each cotangent of x is small, and zero elsewhere: all of them at once, in that order, added to `sum`
 /// (default-made: zero). So none of them takes memory of x's size.
 using PartsRule = Node (*)(Node x, Node sum, std::span<const Part> parts);
-/// Forward: what the tangent of operand x.index adds to the result's tangent.
-using JvpRule = Node (*)(const Operands& x, Node z, Node x_dot);
+
+/// A vjp rule made of one for each operand, in their order: `Node rule(const Operands& x, Node z, Node z_bar)` gives its
+/// cotangent. They are lambdas that capture nothing; an operand for which there is none is not differentiable.
+template <class... Rules>
+constexpr VjpRule vjp_by_operand(Rules...) {
+    static_assert((std::is_empty_v<Rules> && ...), "a rule for an operand is a lambda without captures");
+    return [](const VjpCall& call) {
+        std::size_t k = 0;
+        ((call.wants(k) ? call.give(k, Rules{}(call.x, call.z, call.z_bar)) : void(), ++k), ...);
+    };
+}
+
+/// A jvp rule made of one for each operand, in their order: `Node rule(const Operands& x, Node z, Node x_dot)` gives what
+/// that operand's tangent adds to the result's.
+template <class... Rules>
+constexpr JvpRule jvp_by_operand(Rules...) {
+    static_assert((std::is_empty_v<Rules> && ...), "a rule for an operand is a lambda without captures");
+    return [](const JvpCall& call) {
+        for (std::size_t k = sizeof...(Rules); k < call.x_dot.size(); ++k)
+            if (call.x_dot[k].is_valid()) return;
+        Node z_dot;
+        const auto add_share = [&](Node share) {
+            if (share.is_valid()) z_dot = z_dot.is_valid() ? gradtape::add(z_dot, share) : share;
+        };
+        std::size_t k = 0;
+        ((call.x_dot[k].is_valid() ? add_share(Rules{}(call.x, call.z, call.x_dot[k])) : void(), ++k), ...);
+        call.give(z_dot);
+    };
+}
 
 /// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
 struct Domain {
@@ -146,11 +200,9 @@ struct Primitive {
     ShapeRule shape = nullptr;            ///< result type from operand types; throws where they do not fit
     Kernel kernel = nullptr;              ///< null for leaves, identities, and what has one for each instruction set
     std::size_t loop_operand = 0;         ///< elementwise: which operand's dtype decides; those before it are boolean
-    static constexpr std::size_t max_rules = 4;
-    VjpRule vjp[max_rules] = {};          ///< by operand; no derivative goes through an operand without a rule
-    JvpRule jvp[max_rules] = {};
-    PartsRule vjp_parts = nullptr;        ///< in place of vjp[0], for an operand that several instructions take parts of
-    bool one_rule = false;                ///< vjp[0] and jvp[0] serve every operand; x.index says which
+    VjpRule vjp = nullptr;
+    JvpRule jvp = nullptr;
+    PartsRule vjp_parts = nullptr;        ///< in place of vjp, for an operand that several instructions take parts of
     bool elementwise = false;             ///< result element i depends on element i of the operands only: so vjp is jvp
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised
     bool in_place = false;                ///< the result may take the place of an operand of its size; of the first

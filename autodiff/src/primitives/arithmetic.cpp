@@ -13,13 +13,12 @@ constexpr auto negative_kernel = [](auto x) { return negated(x); };
 // z = x + y
 GRADTAPE_KERNELS(add, binary_loops<add_kernel>().integers<add_kernel>())
 GRADTAPE_PRIMITIVE(add, binary().takes(numbers).commutative().linear()
-    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; }).one_rule().on(any_real))
+    .vjp(passes_on, passes_on).on(any_real))
 
 // z = x − y
 GRADTAPE_KERNELS(subtract, binary_loops<subtract_kernel>().integers<subtract_kernel>())
 GRADTAPE_PRIMITIVE(subtract, binary().takes(numbers).linear()
-    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
-         [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real))
+    .vjp(passes_on, [](const Operands&, Node, Node z_bar) { return -z_bar; }).on(any_real))
 
 // z = x y
 GRADTAPE_KERNELS(multiply, binary_loops<multiply_kernel>().integers<multiply_kernel>())
@@ -98,7 +97,7 @@ GRADTAPE_PRIMITIVE(power_log, ternary()
              return chain(by_power + by_log, z_bar);
          },
          [](const Operands& x, Node, Node z_bar) { return chain(power_log(x[0], x[1], x[2] + 1.0), z_bar); },
-         [](const Operands&, Node, Node) { return Node(); })
+         gives_nothing)
     .accurate_to(unbounded, unbounded).on(positive, any_real, {1, 1}))
 
 // z = x²
@@ -154,31 +153,29 @@ constexpr auto maximum_integer = [](auto x, auto y) { return x > y ? x : y; };
 /// What a selection hands to an operand that it does not take: nothing, but NaN to a NaN.
 static Node to_the_rest(Node x, Node z_bar) { return where(not_equal(x, x), multiply_no_nan(x, z_bar), 0.0); }
 
-static Node share_of_tie(const Operands& x, Node wins, Node z_bar) {
-    const Node own = x[x.index], rest = to_the_rest(own, z_bar);
-    const std::size_t other = 1 - x.index;
-    if (x.is_constant(other)) return where(wins, z_bar, rest);
-    return where(wins, z_bar, where(equal(own, x[other]), 0.5 * z_bar, rest));
+/// To each operand that `wins(own, other)`.
+template <class Wins>
+void share_of_tie(const VjpCall& call, Wins wins) {
+    for (std::size_t k : {0, 1}) {
+        if (!call.wants(k)) continue;
+        const Node own = call.x[k], other = call.x[1 - k], rest = to_the_rest(own, call.z_bar);
+        const Node tied = call.x.is_constant(1 - k) ? rest : where(equal(own, other), 0.5 * call.z_bar, rest);
+        call.give(k, where(wins(own, other), call.z_bar, tied));
+    }
 }
 
-constexpr VjpRule maximum_rule = [](const Operands& x, Node, Node z_bar) {
-    return share_of_tie(x, x[x.index] > x[1 - x.index], z_bar);
-};
 GRADTAPE_KERNELS(maximum, binary_loops<maximum_kernel>().integers<maximum_integer, std::int64_t>())
 GRADTAPE_PRIMITIVE(maximum, binary().takes(numbers)
-    .vjp(maximum_rule).one_rule().on({0, 2}, {-2, -0.1}))
+    .vjp([](const VjpCall& call) { share_of_tie(call, [](Node x, Node y) { return x > y; }); }).on({0, 2}, {-2, -0.1}))
 
 // z = min(x, y)
 constexpr auto minimum_kernel = [](auto x, auto y) {
     return xsimd::select(x < y, x, xsimd::select(y <= x, y, x + y));
 };
 constexpr auto minimum_integer = [](auto x, auto y) { return x < y ? x : y; };
-constexpr VjpRule minimum_rule = [](const Operands& x, Node, Node z_bar) {
-    return share_of_tie(x, x[x.index] < x[1 - x.index], z_bar);
-};
 GRADTAPE_KERNELS(minimum, binary_loops<minimum_kernel>().integers<minimum_integer, std::int64_t>())
 GRADTAPE_PRIMITIVE(minimum, binary().takes(numbers)
-    .vjp(minimum_rule).one_rule().on({0, 2}, {-2, -0.1}))
+    .vjp([](const VjpCall& call) { share_of_tie(call, [](Node x, Node y) { return x < y; }); }).on({0, 2}, {-2, -0.1}))
 
 // z = min(max(x, low), high); the slope is 1 at the bounds. NaN stays NaN. The bounds are constants.
 constexpr auto clamp_kernel = [](auto x, auto low, auto high) {

@@ -67,7 +67,7 @@ GRADTAPE_KERNELS(addmm, settled<prepare_addmm>())
 GRADTAPE_PRIMITIVE(addmm, of(4)
     .with_optional_settings({"transpose_x", Kind::flag}, {"transpose_y", Kind::flag})
     .shaped(addmm_type).takes(floats)
-    .vjp([](const Operands&, Node, Node z_bar) { return z_bar; },
+    .vjp(passes_on,
          [](const Operands& x, Node, Node z_bar) {
              return x_cotangent(x[2], as_number(x) * z_bar, flags(x.attributes));
          },
@@ -78,7 +78,7 @@ GRADTAPE_PRIMITIVE(addmm, of(4)
              const Node slope = gradtape::sum(z_bar * gradtape::matmul(x[1], x[2], flags(x.attributes)));
              return gradtape::reshape(slope, x[3].shape());
          })
-    .jvp([](const Operands&, Node, Node w_dot) { return w_dot; },
+    .jvp(passes_on,
          [](const Operands& x, Node, Node x_dot) {
              return as_number(x) * gradtape::matmul(x_dot, x[2], flags(x.attributes));
          },

@@ -61,15 +61,27 @@ struct Define : Primitive {
     constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
     /// By one kernel for all instruction sets.
     constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }
-    constexpr Define vjp(VjpRule x0, VjpRule x1 = nullptr, VjpRule x2 = nullptr, VjpRule x3 = nullptr) const {
-        return with([&](Define& d) { std::copy_n(std::initializer_list<VjpRule>{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::vjp); });
+    /// One rule, of a VjpCall; or one for each operand.
+    template <class... Rules>
+    constexpr Define vjp(Rules... rules) const {
+        return with([&](Define& d) {
+            if constexpr ((std::is_convertible_v<Rules, VjpRule> && ...))
+                d.Primitive::vjp = (rules, ...);
+            else
+                d.Primitive::vjp = vjp_by_operand(rules...);
+        });
     }
-    constexpr Define jvp(JvpRule x0, JvpRule x1 = nullptr, JvpRule x2 = nullptr, JvpRule x3 = nullptr) const {
-        return with([&](Define& d) { std::copy_n(std::initializer_list<JvpRule>{x0, x1, x2, x3}.begin(), max_rules, d.Primitive::jvp); });
+    /// One rule, of a JvpCall; or one for each operand.
+    template <class... Rules>
+    constexpr Define jvp(Rules... rules) const {
+        return with([&](Define& d) {
+            if constexpr ((std::is_convertible_v<Rules, JvpRule> && ...))
+                d.Primitive::jvp = (rules, ...);
+            else
+                d.Primitive::jvp = jvp_by_operand(rules...);
+        });
     }
     constexpr Define vjp_parts(PartsRule rule) const { return with([&](Define& d) { d.Primitive::vjp_parts = rule; }); }
-    /// vjp[0], and jvp[0] where there is one, serve every operand.
-    constexpr Define one_rule() const { return with([](Define& d) { d.Primitive::one_rule = true; }); }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
     /// The dtypes that its operands may have; without this, all.
     constexpr Define takes(DTypes dtypes) const { return with([&](Define& d) { d.dtypes = dtypes; }); }
@@ -109,6 +121,11 @@ struct Define : Primitive {
         return with([&](Define& d) { d.accuracy = {value, slope, true}; });
     }
 };
+
+/// The rule of an operand whose cotangent is the result's.
+constexpr auto passes_on = [](const Operands&, Node, Node z_bar) { return z_bar; };
+/// Of one that no derivative reaches.
+constexpr auto gives_nothing = [](const Operands&, Node, Node) { return Node(); };
 
 /// Where `cotangent` is 0 the product is 0, whatever the slope is there.
 inline Node chain(Node slope, Node cotangent) { return multiply_no_nan(slope, cotangent); }

@@ -92,7 +92,7 @@ GRADTAPE_KERNELS(mean, settled<prepare_mean>())
 GRADTAPE_PRIMITIVE(mean, of(2)
     .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(mean_type).takes(floats).linear()
-    .vjp([](const Operands&, Node, Node) { return Node(); },
+    .vjp(gives_nothing,
          [](const Operands& x, Node, Node z_bar) {
              return z_bar / double(view(x[0].shape(), axes_of(x.attributes)).reduced);
          }).on(any_real))
@@ -172,7 +172,7 @@ GRADTAPE_KERNELS(prod, settled<prepare_prod>())
 GRADTAPE_PRIMITIVE(prod, of(1)
     .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(reduced_type).takes(numbers)
-    .vjp(prod_rule)
+    .vjp([](const Operands& x, Node z, Node z_bar) { return prod_rule(x, z, z_bar); })
     .jvp([](const Operands& x, Node z, Node x_dot) {
         const Node others = prod_rule(x, z, full_like(z, 1.0));
         return again(x, chain(others, x_dot), x.attributes.get<bool>("keepdims"));
@@ -191,11 +191,11 @@ Ties ties(const Operands& x, Node z) {
 /// `bar`, and NaN where z is, unless bar is 0.
 Node undefined_with(Node z, Node bar) { return gradtape::where(gradtape::equal(z, z), bar, chain(z, bar)); }
 
-constexpr VjpRule extreme_vjp = [](const Operands& x, Node z, Node z_bar) {
+constexpr auto extreme_vjp = [](const Operands& x, Node z, Node z_bar) {
     const Ties t = ties(x, z);
     return gradtape::where(t.mask, widened(x, undefined_with(z, z_bar / t.count)), 0.0);
 };
-constexpr JvpRule extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
+constexpr auto extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
     const Ties t = ties(x, z);
     const Node selected = again(x, gradtape::where(t.mask, x_dot, 0.0), x.attributes.get<bool>("keepdims"));
     return undefined_with(z, selected / t.count);

@@ -39,7 +39,7 @@ GRADTAPE_KERNELS(where, Table()
     .with(DType::int64, &scalar_loop<where_kernel, std::int64_t, Byte, std::int64_t, std::int64_t>)
     .with(DType::boolean, &scalar_loop<where_kernel, Byte, Byte, Byte, Byte>))
 GRADTAPE_PRIMITIVE(where, elementwise(3, where_type).decided_by(1)
-    .vjp([](const Operands&, Node, Node) { return Node(); },
+    .vjp(gives_nothing,
          [](const Operands& x, Node, Node z_bar) { return where(x[0], z_bar, 0.0); },
          [](const Operands& x, Node, Node z_bar) { return where(x[0], 0.0, z_bar); })
     .on(any_real))
@@ -60,7 +60,7 @@ constexpr auto where_positive_kernel = [](auto x, auto y) {
 };
 GRADTAPE_KERNELS(where_positive, binary_loops<where_positive_kernel>())
 GRADTAPE_PRIMITIVE(where_positive, binary()
-    .vjp([](const Operands&, Node, Node) { return Node(); },
+    .vjp(gives_nothing,
          [](const Operands& x, Node, Node z_bar) { return where_positive(x[0], z_bar); })
     .on(away_from_zero, any_real))
 

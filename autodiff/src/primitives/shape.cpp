@@ -203,12 +203,15 @@ GRADTAPE_PRIMITIVE(add_slices, of(Primitive::variadic)
     .with_settings({"start", Kind::list}, {"step", Kind::list})
     .takes(floats)
     .shaped(add_slices_type)
-    .vjp([](const Operands& x, Node, Node z_bar) {
-        if (x.index == 0) return z_bar;
-        const Window window = window_of(x.attributes, x.index, z_bar.shape().rank());
-        return bind_window(Op::slice, z_bar, {{"start", as_shape(window.start)}, {"step", as_shape(window.step)}},
-                           x[x.index].shape());
-    }).one_rule().linear().overwriting().on(any_real))
+    .vjp([](const VjpCall& call) {
+        call.give(0, call.z_bar);
+        for (std::size_t k = 1; k < call.x.count(); ++k) {
+            if (!call.wants(k)) continue;
+            const Window window = window_of(call.x.attributes, k, call.z_bar.shape().rank());
+            call.give(k, bind_window(Op::slice, call.z_bar, {{"start", as_shape(window.start)}, {"step", as_shape(window.step)}},
+                                     call.x[k].shape()));
+        }
+    }).linear().overwriting().on(any_real))
 
 // z = the operands side by side along `axis`
 GRADTAPE_KERNELS(concatenate, whole([](const KernelCall& call) {
@@ -236,20 +239,21 @@ GRADTAPE_PRIMITIVE(concatenate, of(Primitive::variadic)
         }
         return type;
     })
-    .vjp([](const Operands& x, Node z, Node z_bar) {
-        const std::size_t axis = std::size_t(x.attributes.get<std::int64_t>("axis"));
+    .vjp([](const VjpCall& call) {
+        const std::size_t axis = std::size_t(call.x.attributes.get<std::int64_t>("axis"));
         Shape start, step;
-        for (std::size_t i = 0; i < z.shape().rank(); ++i) {
+        for (std::size_t i = 0; i < call.z.shape().rank(); ++i) {
             start.push_back(0);
             step.push_back(1);
         }
-        // Notes: how many operands have been passed, and their extents. Counted anew for each, n of them cost n².
-        std::int64_t &passed = x.notes[0], &along = x.notes[1];
-        for (; passed < std::int64_t(x.index); ++passed) along += x[std::size_t(passed)].shape()[axis];
-        start[axis] = along;
-        if (x[x.index].shape().elements() == 0) return Node();
-        return bind_window(Op::slice, z_bar, {{"start", start}, {"step", step}}, x[x.index].shape());
-    }).one_rule().linear().on(any_real))
+        for (std::size_t k = 0; k < call.x.count(); ++k) {
+            const Shape shape = call.x[k].shape();
+            if (call.wants(k))
+                call.give(k, shape.elements() == 0 ? Node()
+                                                   : bind_window(Op::slice, call.z_bar, {{"start", start}, {"step", step}}, shape));
+            start[axis] += shape[axis];
+        }
+    }).linear().on(any_real))
 
 namespace {
 

@@ -1,6 +1,8 @@
 // Which instructions lie between the inputs and the outputs of a derivative.
 #include "activity.hpp"
 
+#include "../ir/own.hpp"
+
 #include <algorithm>
 
 namespace gradtape::detail {
@@ -90,11 +92,21 @@ void operand_nodes(Recorder& recorder, const Instruction& instruction, std::vect
     for (Index i : instruction.operands) nodes.push_back(recorder.node(i));
 }
 
-std::uint8_t constant_operands(const Recorder& recorder, const Instruction& instruction) {
-    std::uint8_t bits = 0;
-    for (std::size_t k = 0; k < std::min<std::size_t>(8, instruction.operands.size()); ++k)
-        bits |= std::uint8_t(recorder.is_constant(instruction.operands[k]) << k);
-    return bits;
+void Cotangents::ask(const Primitive& primitive, const Operands& x, Node z, Node z_bar, Where where) {
+    if (primitive.vjp)
+        in_the_name_of(primitive, where, [&] { primitive.vjp({x, z, z_bar, x_bar, states}); });
+    const auto missing = std::find(states.begin(), states.end(), VjpCall::wanted);
+    if (missing != states.end())
+        throw NotDifferentiable("has no vjp rule for operand " + std::to_string(missing - states.begin()),
+                                {primitive.name, {}, {}, where});
 }
 
 }  // namespace gradtape::detail
+
+namespace gradtape {
+
+bool Operands::is_constant(std::size_t k) const {
+    return detail::Recorder::of(nodes[k], "is_constant", {}).is_constant(nodes[k].index());
+}
+
+}  // namespace gradtape

@@ -49,14 +49,18 @@ void check_partner(const char* asker, Node mine, Node partner, Where where);
 
 /// The nodes of an instruction's operands, for a rule.
 void operand_nodes(Recorder& recorder, const Instruction& instruction, std::vector<Node>& nodes);
-/// Bit i: operand i is a constant.
-std::uint8_t constant_operands(const Recorder& recorder, const Instruction& instruction);
 
-/// The rule for operand k; null where there is none.
-template <class Rule>
-Rule rule_for(const Primitive& primitive, const Rule (&rules)[Primitive::max_rules], std::size_t k) {
-    if (primitive.one_rule) return rules[0];
-    return k < Primitive::max_rules ? rules[k] : nullptr;
-}
+/// What a vjp rule gives, operand by operand. Scratch of a sweep.
+struct Cotangents {
+    std::vector<Node> x_bar;
+    std::vector<VjpCall::State> states;
+
+    void clear(std::size_t operands) {
+        x_bar.assign(operands, Node());
+        states.assign(operands, VjpCall::unwanted);
+    }
+    /// Calls the rule. NotDifferentiable where it gives nothing to an operand that wants something.
+    void ask(const Primitive& primitive, const Operands& x, Node z, Node z_bar, Where where);
+};
 
 }  // namespace gradtape::detail

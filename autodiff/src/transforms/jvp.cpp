@@ -14,25 +14,50 @@ namespace {
 
 Node sum_of(Node a, Node b) { return !a.is_valid() ? b : !b.is_valid() ? a : add(a, b); }
 
-/// One operand's share of the result's tangent.
-Node push_one(const Instruction& instruction, const Operands& x, Node z, Node x_dot) {
-    const Primitive& primitive = *instruction.primitive;
-    const JvpRule rule = rule_for(primitive, primitive.jvp, x.index);
-    // An elementwise Jacobian is diagonal, so it is its own transpose.
-    const VjpRule transposed = primitive.elementwise ? rule_for(primitive, primitive.vjp, x.index) : nullptr;
-    if (rule || transposed) {
-        const Node dot = in_the_name_of(primitive, instruction.where, [&] {
-            return rule ? rule(x, z, x_dot) : transposed(x, z, x_dot);
-        });
-        if (dot.is_valid()) check_partner(primitive.name, dot, z, instruction.where);
-        return dot;
+[[noreturn]] void refuse(const Instruction& instruction, const std::string& problem) {
+    throw NotDifferentiable(problem, {instruction.primitive->name, {}, {}, instruction.where});
+}
+
+Node by_rule(const Instruction& instruction, const Operands& x, Node z, std::span<const Node> x_dot) {
+    std::optional<Node> z_dot;
+    in_the_name_of(*instruction.primitive, instruction.where, [&] { instruction.primitive->jvp({x, z, x_dot, z_dot}); });
+    if (!z_dot) refuse(instruction, "has no jvp rule for these operands");
+    return *z_dot;
+}
+
+/// An elementwise Jacobian is diagonal, so it is its own transpose: each operand's share is its cotangent, if the result's is
+/// the operand's tangent.
+Node by_transpose(const Instruction& instruction, const Operands& x, Node z, std::span<const Node> x_dot) {
+    Cotangents given;
+    Node z_dot;
+    for (std::size_t k = 0; k < x_dot.size(); ++k) {
+        if (!x_dot[k].is_valid()) continue;
+        given.clear(x_dot.size());
+        given.states[k] = VjpCall::wanted;
+        given.ask(*instruction.primitive, x, z, x_dot[k], instruction.where);
+        z_dot = sum_of(z_dot, given.x_bar[k]);
     }
-    if (primitive.multilinear) {
+    return z_dot;
+}
+
+/// Linear in all operands: the primitive of the tangents.
+Node by_linearity(const Instruction& instruction, const Operands& x, std::span<const Node> x_dot) {
+    std::vector<Node> dots(x_dot.begin(), x_dot.end());
+    for (std::size_t k = 0; k < dots.size(); ++k)
+        if (!dots[k].is_valid()) dots[k] = full_like(x[k], 0.0);
+    return apply(*instruction.primitive, dots, instruction.attributes, instruction.where);
+}
+
+/// Linear in each operand: the sum of the primitive with one operand replaced by its tangent.
+Node by_multilinearity(const Instruction& instruction, const Operands& x, std::span<const Node> x_dot) {
+    Node z_dot;
+    for (std::size_t k = 0; k < x_dot.size(); ++k) {
+        if (!x_dot[k].is_valid()) continue;
         std::vector<Node> nodes(x.nodes.begin(), x.nodes.end());
-        nodes[x.index] = x_dot;
-        return apply(primitive, nodes, instruction.attributes, instruction.where);
+        nodes[k] = x_dot[k];
+        z_dot = sum_of(z_dot, apply(*instruction.primitive, nodes, instruction.attributes, instruction.where));
     }
-    throw NotDifferentiable("has no jvp rule for operand " + std::to_string(x.index), {primitive.name, {}, {}, instruction.where});
+    return z_dot;
 }
 
 /// z's tangent from its operands'.
@@ -49,18 +74,14 @@ Node push(Path& path, Index index) {
     }
     if (!any) return {};
     const Primitive& primitive = *instruction.primitive;
-    if (primitive.linear && !primitive.elementwise && !primitive.jvp[0]) {
-        for (std::size_t k = 0; k < dots.size(); ++k)
-            if (!dots[k].is_valid()) dots[k] = full_like(operands[k], 0.0);
-        return apply(primitive, dots, instruction.attributes, instruction.where);
-    }
-    const std::uint8_t constants = constant_operands(recorder, instruction);
-    std::int64_t notes[2] = {};
-    Node z_dot;
-    for (std::size_t k = 0; k < dots.size(); ++k)
-        if (dots[k].is_valid())
-            z_dot = sum_of(z_dot, push_one(instruction, {operands, instruction.attributes, k, constants, notes},
-                                           recorder.node(index), dots[k]));
+    const Operands x{operands, instruction.attributes};
+    const Node z = recorder.node(index);
+    const Node z_dot = primitive.jvp           ? by_rule(instruction, x, z, dots)
+                       : primitive.elementwise ? by_transpose(instruction, x, z, dots)
+                       : primitive.linear      ? by_linearity(instruction, x, dots)
+                       : primitive.multilinear ? by_multilinearity(instruction, x, dots)
+                                               : (refuse(instruction, "has no jvp rule"), Node());
+    if (z_dot.is_valid()) check_partner(primitive.name, z_dot, z, instruction.where);
     return z_dot;
 }
 

@@ -19,11 +19,6 @@ void add_to(Path::Step& step, Node contribution) {
     step.derivative = step.derivative.is_valid() ? gradtape::add(step.derivative, contribution) : contribution;
 }
 
-VjpRule rule_of(const Primitive& primitive, std::size_t operand, Where where) {
-    if (VjpRule rule = rule_for(primitive, primitive.vjp, operand)) return rule;
-    throw NotDifferentiable("has no vjp rule for operand " + std::to_string(operand), {primitive.name, {}, {}, where});
-}
-
 /// Cotangents that are parts of one, kept until it is needed or another one is to be added.
 class Waiting {
 public:
@@ -62,38 +57,44 @@ private:
     std::unordered_map<Index, Pending> pending_;
 };
 
+struct Scratch {
+    Waiting parts;
+    std::vector<Node> operands;
+    Cotangents given;
+};
+
 /// z's cotangent goes to each operand that is on the way.
-void pull(Path& path, Path::Step z, Recorder::Origin& origin, Waiting& parts, std::vector<Node>& operands) {
+void pull(Path& path, Path::Step z, Recorder::Origin& origin, Scratch& scratch) {
     Recorder& recorder = path.recorder();
     // Copies: rules append to the tape, and its instructions may move.
     const Instruction& made = recorder.at(z.index);
     const Primitive& primitive = *made.primitive;
     const Attributes attributes = made.attributes;
     const Where where = made.where;
+    std::vector<Node>& operands = scratch.operands;
     operand_nodes(recorder, made, operands);
     if (primitive.vjp_parts) {
         Path::Step* const x = path.find(operands[0].index());
         if (!x) return;
-        if (parts.wait(x->index, &primitive)) parts.settle(recorder, origin, *x);
-        return parts.add(x->index, recorder.at(z.index), z.derivative);
+        if (scratch.parts.wait(x->index, &primitive)) scratch.parts.settle(recorder, origin, *x);
+        return scratch.parts.add(x->index, recorder.at(z.index), z.derivative);
     }
-    const std::uint8_t constants = constant_operands(recorder, made);
-    std::int64_t notes[2] = {};
+    Cotangents& given = scratch.given;
+    given.clear(operands.size());
     for (std::size_t k = 0; k < operands.size(); ++k) {
         Path::Step* const x = path.find(operands[k].index());
         if (!x) continue;
-        if (parts.wait(x->index)) {
-            parts.settle(recorder, origin, *x);
-            origin.set(where);
-        }
-        const VjpRule rule = rule_of(primitive, k, where);
-        const Node x_bar = in_the_name_of(primitive, where, [&] {
-            return rule({operands, attributes, k, constants, notes}, recorder.node(z.index), z.derivative);
-        });
-        recorder.check_not_abandoned(primitive.name, where);
-        if (!x_bar.is_valid()) continue;
-        check_partner(primitive.name, x_bar, operands[k], where);
-        add_to(*x, x_bar);
+        given.states[k] = VjpCall::wanted;
+        if (!scratch.parts.wait(x->index)) continue;
+        scratch.parts.settle(recorder, origin, *x);
+        origin.set(where);
+    }
+    given.ask(primitive, {operands, attributes}, recorder.node(z.index), z.derivative, where);
+    recorder.check_not_abandoned(primitive.name, where);
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+        if (!given.x_bar[k].is_valid()) continue;
+        check_partner(primitive.name, given.x_bar[k], operands[k], where);
+        add_to(*path.find(operands[k].index()), given.x_bar[k]);
     }
 }
 
@@ -108,14 +109,13 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
         check_partner("vjp", cotangents[k], ys[k], where);
         if (Path::Step* y = path.find(ys[k].index())) add_to(*y, cotangents[k]);
     }
-    std::vector<Node> operands;
+    Scratch scratch;
     const std::span<Path::Step> steps = path.steps();
-    Waiting parts;
     for (std::size_t i = steps.size(); i-- > 0;) {
-        if (parts.wait(steps[i].index)) parts.settle(recorder, origin, steps[i]);
+        if (scratch.parts.wait(steps[i].index)) scratch.parts.settle(recorder, origin, steps[i]);
         if (!steps[i].derivative.is_valid()) continue;
         origin.set(recorder.at(steps[i].index).where);
-        pull(path, steps[i], origin, parts, operands);
+        pull(path, steps[i], origin, scratch);
     }
     origin.set(where);
     std::vector<Node> result;
