@@ -59,6 +59,25 @@ TEST_CASE("errors: a primitive whose record lacks something or contradicts itsel
     CHECK(wrong(with([](Primitive& p) { p.identity = true, p.arity = 2; })) == "");
 }
 
+TEST_CASE("errors: rules and kernels that ask for operands or elements that are not there") {
+    const auto fails = [](auto error, const Primitive& p, const char* name) {
+        Tape tape;
+        const Node x = tape.parameter(Tensor{1, 2});
+        const auto apply = [&] { return sum(gradtape::apply(p, {x})); };
+        if (!p.vjp) return refused_anywhere<decltype(error)>([&] { (void)apply(); }, {name});
+        const Node y = apply();
+        return refused_anywhere<decltype(error)>([&] { (void)grad(y, x); }, {name});
+    };
+    const ValueError value("", {});
+    const DTypeError dtype("", {});
+    CHECK(fails(value, with([](Primitive& p) { p.shape = [](const ShapeCall& call) { return call[1]; }; }), "mine") == "");
+    CHECK(fails(value, with([](Primitive& p) { p.vjp = [](const VjpCall& call) { call.give(0, call.x[1]); }; }), "mine") == "");
+    CHECK(fails(value, with([](Primitive& p) { p.vjp = [](const VjpCall& call) { call.x.is_constant(1); }; }), "mine") == "");
+    CHECK(fails(value, with([](Primitive& p) { p.kernel = [](const KernelCall& call) { call.input<double>(1); }; }), "kernel") == "");
+    CHECK(fails(dtype, with([](Primitive& p) { p.kernel = [](const KernelCall& call) { call.input<float>(0); }; }), "kernel") == "");
+    CHECK(fails(dtype, with([](Primitive& p) { p.kernel = [](const KernelCall& call) { call.result<float>(); }; }), "kernel") == "");
+}
+
 template <class E>
 std::string result_refused(const Primitive& p) {
     for (Recording recording : {Recording::eager, Recording::abstract}) {

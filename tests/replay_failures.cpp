@@ -77,7 +77,7 @@ TEST_CASE("replay: a kernel that throws leaves the parameters as they were and n
 }
 
 TEST_CASE("replay: an exception crosses threads, and the team goes on") {
-    detail::Team team(3);
+    detail::Team team(3, Where::here());
     for (std::size_t failing : {0, 17, 63, 64}) {
         std::atomic<std::size_t> done = 0;
         const auto work = [&](std::size_t, std::size_t part) {

@@ -41,6 +41,11 @@ private:
     std::size_t count_ = 0;
 };
 
+namespace detail {
+[[noreturn]] void refuse_operand(std::size_t index, std::size_t count, Where where = {});
+[[noreturn]] void refuse_elements(const Type& type, DType asked, Where where);
+}  // namespace detail
+
 /// What a shape rule sees, and how it refuses.
 struct ShapeCall {
     std::span<const Type* const> operands;
@@ -48,7 +53,10 @@ struct ShapeCall {
     const char* primitive;
     Where where;
 
-    const Type& operator[](std::size_t i) const { return *operands[i]; }
+    const Type& operator[](std::size_t i) const {
+        if (i >= operands.size()) [[unlikely]] detail::refuse_operand(i, operands.size());
+        return *operands[i];
+    }
     [[noreturn]] void refuse(const std::string& problem, std::optional<int> axis = {}) const;
     [[noreturn]] void refuse_dtype(const std::string& problem) const;
 };
@@ -64,12 +72,16 @@ struct KernelCall {
     const Type& type;
     const Attributes& attributes;
 
+    /// The elements of operand i, which are T's; DTypeError where they are not.
     template <class T>
-    std::span<const T> input(std::size_t i) const {
+    std::span<const T> input(std::size_t i, Where where = Where::here()) const {
+        if (i >= inputs.size()) [[unlikely]] detail::refuse_operand(i, inputs.size(), where);
+        if (inputs[i].type->dtype != dtype_of<T>) [[unlikely]] detail::refuse_elements(*inputs[i].type, dtype_of<T>, where);
         return {static_cast<const T*>(inputs[i].data), std::size_t(inputs[i].type->shape.elements())};
     }
     template <class T>
-    std::span<T> result() const {
+    std::span<T> result(Where where = Where::here()) const {
+        if (type.dtype != dtype_of<T>) [[unlikely]] detail::refuse_elements(type, dtype_of<T>, where);
         return {static_cast<T*>(output), std::size_t(type.shape.elements())};
     }
 };
@@ -79,7 +91,10 @@ struct Operands {
     std::span<const Node> nodes;
     const Attributes& attributes;
 
-    Node operator[](std::size_t k) const { return nodes[k]; }
+    Node operator[](std::size_t k) const {
+        if (k >= nodes.size()) [[unlikely]] detail::refuse_operand(k, nodes.size());
+        return nodes[k];
+    }
     std::size_t count() const noexcept { return nodes.size(); }
     /// Whether operand k is a constant leaf, or a broadcast of one.
     bool is_constant(std::size_t k) const;

@@ -80,6 +80,16 @@ std::size_t Attributes::hash() const noexcept {
     return seed;
 }
 
+void detail::refuse_operand(std::size_t index, std::size_t count, Where where) {
+    throw ValueError("operand " + std::to_string(index) + " is asked for; there are " + std::to_string(count),
+                     {where.file ? "kernel" : "", {}, {}, where});
+}
+
+void detail::refuse_elements(const Type& type, DType asked, Where where) {
+    throw DTypeError(std::string("elements of ") + to_string(type.dtype) + " are asked for as " + to_string(asked),
+                     {"kernel", {type.shape}, {}, where});
+}
+
 void ShapeCall::refuse(const std::string& problem, std::optional<int> axis) const {
     std::vector<Shape> shapes;
     for (const Type* type : operands) shapes.push_back(type->shape);

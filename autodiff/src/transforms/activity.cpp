@@ -106,7 +106,8 @@ void Cotangents::ask(const Primitive& primitive, const Operands& x, Node z, Node
 namespace gradtape {
 
 bool Operands::is_constant(std::size_t k) const {
-    return detail::Recorder::of(nodes[k], "is_constant", {}).is_constant(nodes[k].index());
+    const Node node = (*this)[k];
+    return detail::Recorder::of(node, "is_constant", {}).is_constant(node.index());
 }
 
 }  // namespace gradtape
