@@ -133,7 +133,7 @@ const Case of_a_node[] = {
     CASE("broadcast_to", broadcast_to(z, {4, 2, 3})), CASE("sum_to", sum_to(z, {3})), CASE("reshape", reshape(z, {-1})), CASE("transpose", transpose(z)),
     CASE("transpose", transpose(z, {1, 0})), CASE("slice", slice(z, {{0, 1}})), CASE("concatenate", concatenate(o.x, z)), CASE("concatenate", gradtape::concatenate({z, o.x})),
     CASE("stack", stack(o.x, z)), CASE("stack", stack(z, o.x, o.x, o.x)), CASE("pad", pad(z, {1, 1}, {0, 0})), CASE("matmul", matmul(z, o.t)), CASE("matmul", matmul(o.x, z)),
-    CASE("apply", gradtape::apply(*primitive_table()[9], {z, z, z})), CASE("on", o.parameter.on(z)), CASE("operator()", o.layer(z)),
+    CASE("apply", gradtape::apply(*primitive_table()[9], {z, z, z})), CASE("apply_all", gradtape::apply_all(*primitive_table()[9], std::vector<Node>{z, z, z})), CASE("on", o.parameter.on(z)), CASE("operator()", o.layer(z)),
     CASE("log_loss", nn::log_loss(z, o.x, nn::Labels::zero_one)), CASE("log_loss", nn::log_loss(o.x, z, nn::Labels::zero_one)),
     CASE("log_loss_from_probabilities", nn::log_loss_from_probabilities(z, z, nn::Labels::plus_minus_one)),
     CASE("log_loss_from_probabilities", nn::log_loss_from_probabilities(sigmoid(o.x), z, nn::Labels::plus_minus_one)),

@@ -27,7 +27,7 @@ std::vector<Case> cases() {
     for (const Primitive* p : operations()) {
         if (!p->differentiable) continue;
         for (const Sample& sample : samples(*p)) {
-            Case c{p, sample, sample_operands(*p, sample, DType::float64, random), {}, p->name};
+            Case c{p, sample, sample_operands(*p, sample, DType::float64, random), {}, name_of(*p, sample)};
             std::int64_t total = 0;
             for (std::size_t k = 0; k < c.at.size(); ++k) {
                 c.text += " " + to_string(c.at[k].shape());
@@ -80,7 +80,7 @@ struct Evaluated {
 Evaluated evaluate(const Case& c, const std::vector<Tensor>& at, const Tensor* z_bar) {
     Tape tape;
     const std::vector<Node> x = record(tape, at);
-    const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
+    const Node z = applied(*c.primitive, x, c.sample);
     Evaluated result{z.value(), {}};
     if (z_bar) {
         const Node bar = tape.constant(*z_bar);
@@ -146,7 +146,7 @@ TEST_CASE("table: forward and reverse are transposes of each other") {
         CAPTURE(c.text);
         Tape tape;
         const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
-        const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
+        const Node z = applied(*c.primitive, x, c.sample);
         std::vector<Node> tangents;
         for (std::size_t k : c.active) tangents.push_back(tape.constant(random_like(c.at[k], random)));
         const Tensor z_bar = random.tensor(z.shape(), -1, 1, z.dtype());
@@ -184,7 +184,7 @@ TEST_CASE("table: second derivatives against differences of the gradient") {
         CAPTURE(c.text);
         Tape tape;
         const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
-        const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
+        const Node z = applied(*c.primitive, x, c.sample);
         if (z.dtype() != DType::float64) continue;
         const Tensor z_bar = random.tensor(z.shape(), -1, 1);
         std::vector<Tensor> w, v;
@@ -237,10 +237,10 @@ TEST_CASE("table: one node in several operands accumulates") {
             apart[k] = tape.parameter(positive);
             together[k] = shared;
         }
-        const Node z = gradtape::apply(*c.primitive, together, c.sample.attributes);
+        const Node z = applied(*c.primitive, together, c.sample);
         const Node z_bar = tape.constant(random.tensor(z.shape(), -1, 1, z.dtype()));
         const Node once = vjp(z, shared, z_bar);
-        const Node other = gradtape::apply(*c.primitive, apart, c.sample.attributes);
+        const Node other = applied(*c.primitive, apart, c.sample);
         const auto bars = vjp(std::vector<Node>{other}, pick(apart, c.active), std::vector<Node>{z_bar});
         Node total = bars[0];
         for (std::size_t j = 1; j < bars.size(); ++j) total = total + bars[j];
@@ -301,8 +301,8 @@ TEST_CASE("table: operands broadcast from a scalar get their share summed") {
             const Node small = tape.parameter(Tensor(value));
             x[k] = broadcast_to(small, c.at[k].shape());
             full[k] = tape.parameter(x[k].value());
-            const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
-            const Node z_full = gradtape::apply(*c.primitive, full, c.sample.attributes);
+            const Node z = applied(*c.primitive, x, c.sample);
+            const Node z_full = applied(*c.primitive, full, c.sample);
             const Node z_bar = tape.constant(random.tensor(z.shape(), -1, 1, z.dtype()));
             const Node bar = vjp(z, small, z_bar);
             CHECK(bar.shape() == Shape{});
@@ -323,7 +323,7 @@ TEST_CASE("table: a zero cotangent gives zeros, and none at all a symbolic zero"
         CAPTURE(c.text);
         Tape tape;
         const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
-        const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
+        const Node z = applied(*c.primitive, x, c.sample);
         const std::vector<Node> zs = {z}, zero = {tape.full(z.shape(), 0, z.dtype())}, none = {Node()};
         for (const auto& bars : {vjp(zs, wrt, zero), vjp(zs, wrt, none)})
             for (std::size_t j = 0; j < bars.size(); ++j) {
@@ -344,7 +344,7 @@ TEST_CASE("table: primitives without a derivative let nothing through") {
             CAPTURE(std::string(p->name));
             Tape tape;
             const std::vector<Node> x = record(tape, sample_operands(*p, sample, DType::float64, random));
-            const Node z = cast(gradtape::apply(*p, x, sample.attributes), DType::float64);
+            const Node z = cast(applied(*p, x, sample), DType::float64);
             for (const Node& bar : grad(sum(z), x)) {
                 CHECK(bar.type() == x[0].type());
                 for (double b : values(bar)) CHECK(b == 0);
@@ -383,12 +383,12 @@ VjpRule whole_rule = nullptr;
 std::size_t forgotten = 0;
 void forgetful_rule(const VjpCall& call) {
     std::vector<Node> x_bar(call.x.count());
-    std::vector<VjpCall::State> states(call.x.count(), VjpCall::unwanted);
+    std::vector<GiveState> states(call.x.count(), GiveState::unwanted);
     for (std::size_t k = 0; k < states.size(); ++k)
-        if (k != forgotten && call.wants(k)) states[k] = VjpCall::wanted;
-    whole_rule({call.x, call.z, call.z_bar, x_bar, states});
+        if (k != forgotten && call.wants(k)) states[k] = GiveState::wanted;
+    whole_rule({call.x, call.z, call.z_bar, x_bar, states, call.results, call.z_bars});
     for (std::size_t k = 0; k < states.size(); ++k)
-        if (states[k] == VjpCall::given) call.give(k, x_bar[k]);
+        if (states[k] == GiveState::given) call.give(k, x_bar[k]);
 }
 
 TEST_CASE("table: a primitive whose rule forgets one operand is refused there, in both modes, and nowhere else") {
@@ -404,7 +404,7 @@ TEST_CASE("table: a primitive whose rule forgets one operand is refused there, i
             p.linear = p.multilinear = false;
             Tape tape;
             const std::vector<Node> x = record(tape, c.at);
-            const Node y = gradtape::apply(p, x, c.sample.attributes);
+            const Node y = applied(p, x, c.sample);
             const std::vector<Node> ys = {y};
             const Node z_bar = tape.constant(Tensor::zeros(y.shape(), y.dtype()));
             for (std::size_t j : c.active) {
@@ -440,7 +440,7 @@ TEST_CASE("table: every primitive that a rule emits has rules itself") {
         CAPTURE(c.text);
         Tape tape;
         const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
-        const Node z = gradtape::apply(*c.primitive, x, c.sample.attributes);
+        const Node z = applied(*c.primitive, x, c.sample);
         const std::size_t before = tape.size();
         const Node z_bar = tape.parameter(random.tensor(z.shape(), -1, 1, z.dtype()));
         std::vector<Node> results = vjp(std::vector<Node>{z}, wrt, std::vector<Node>{z_bar});

@@ -93,7 +93,7 @@ TEST_CASE("table: nothing that where leaves out has a derivative, whatever it is
             for (const Sample& sample : hidden_samples(*p)) {
                 Tape tape;
                 const std::vector<Node> x = leaves(tape, *p, sample, dtype);
-                const Node hidden = gradtape::apply(*p, x, sample.attributes);
+                const Node hidden = applied(*p, x, sample);
                 if (!is_floating(hidden.dtype())) continue;
                 CHECK_MESSAGE(leaks(tape, hidden, only_floats(x), dtype) == "", std::string(p->name), " of ", std::string(to_string(dtype)));
             }

@@ -14,7 +14,7 @@ namespace {
 constexpr DType dtypes[] = {DType::float32, DType::float64, DType::int64, DType::boolean};
 
 std::string describe(const Primitive& p, const Sample& sample, DType dtype) {
-    std::string text = std::string(p.name) + " " + to_string(dtype);
+    std::string text = name_of(p, sample) + " " + to_string(dtype);
     for (const Shape& shape : sample.shapes) text += " " + to_string(shape);
     return text;
 }
@@ -68,10 +68,10 @@ TEST_CASE("table: values and shapes agree with a naive reference in every dtype"
                 CAPTURE(describe(*p, sample, dtype));
                 const std::vector<Tensor> operands = sample_operands(*p, sample, dtype, random);
                 Tape tape;
-                const Node z = gradtape::apply(*p, record(tape, operands), sample.attributes);
+                const Node z = applied(*p, record(tape, operands), sample);
                 std::vector<naive::Array> arrays;
                 for (const Tensor& tensor : operands) arrays.push_back(naive::from(tensor));
-                const auto expected = naive::evaluate(p->name, arrays, sample.attributes, z.type());
+                const auto expected = naive::evaluate(name_of(*p, sample), arrays, sample.attributes, z.type());
                 REQUIRE_MESSAGE(expected, "no reference for ", std::string(p->name), " in tests/support/naive.cpp");
                 CHECK(against_reference(z.value(), *expected) == "");
                 verify(Program(tape, {z}));
@@ -213,7 +213,7 @@ TEST_CASE("table: other kernels may write over their first operand where the pri
             std::vector<Node> nodes;
             for (const Shape& shape : sample.shapes) operands.push_back(random.tensor(shape, -1, 1));
             for (const Tensor& operand : operands) nodes.push_back(tape.input(operand));
-            const Tensor expected = gradtape::apply(*p, nodes, sample.attributes).value();
+            const Tensor expected = applied(*p, nodes, sample).value();
             std::vector<KernelCall::In> in;
             std::vector<Type> types;
             for (const Tensor& operand : operands) types.push_back(operand.type());
@@ -283,13 +283,13 @@ TEST_CASE("table: repeated operands (broadcast scalars, numbers) give the bits o
                     written[k] = c.written;
                     broadcast[k] = c.broadcast;
                     number[k] = c.number;
-                    const Tensor expected = gradtape::apply(*p, written, sample.attributes).value();
-                    CHECK(same_bits(gradtape::apply(*p, broadcast, sample.attributes).value(), expected));
-                    CHECK(same_bits(gradtape::apply(*p, number, sample.attributes).value(), expected));
+                    const Tensor expected = applied(*p, written, sample).value();
+                    CHECK(same_bits(applied(*p, broadcast, sample).value(), expected));
+                    CHECK(same_bits(applied(*p, number, sample).value(), expected));
                 }
-                const Tensor expected = gradtape::apply(*p, all_written, sample.attributes).value();
-                CHECK(same_bits(gradtape::apply(*p, all_broadcast, sample.attributes).value(), expected));
-                CHECK(same_bits(gradtape::apply(*p, all_numbers, sample.attributes).value(), expected));
+                const Tensor expected = applied(*p, all_written, sample).value();
+                CHECK(same_bits(applied(*p, all_broadcast, sample).value(), expected));
+                CHECK(same_bits(applied(*p, all_numbers, sample).value(), expected));
             }
         }
 }
@@ -308,8 +308,8 @@ TEST_CASE("table: transposed operands") {
                     const Node other_way = tape.parameter(transpose(plain.back()).value());
                     turned.push_back(transpose(other_way));
                 }
-                CHECK(same_bits(gradtape::apply(*p, turned, sample.attributes).value(),
-                                gradtape::apply(*p, plain, sample.attributes).value()));
+                CHECK(same_bits(applied(*p, turned, sample).value(),
+                                applied(*p, plain, sample).value()));
             }
         }
 }

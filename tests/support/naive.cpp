@@ -353,6 +353,7 @@ const std::map<std::string, Function> structural = {
     {"mean", mean},
     {"norm", reduction(length)},
     {"direction", along([](Real x, Real its) { return its == 0 ? 0 : x / its; }, length)},
+    {"logsumexp#1", along([](Real x, Real total) { return std::exp(x - total); })},
     {"softmax", along([](Real x, Real total) { return std::exp(x - total); })},
     {"log_softmax", along([](Real x, Real total) { return x - total; })},
     {"broadcast_to", broadcast_to},

@@ -6,6 +6,7 @@
 #include "tape/evaluate.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace gradtape::test {
 
@@ -123,6 +124,7 @@ std::string tell(const Case& its, const Recording& recording, const Story& story
 
 Recording::Recording(const Body& body, const Leaves& leaves, gradtape::Recording mode) : tape(mode) {
     std::vector<Node> nodes;
+    std::map<Index, std::vector<Node>> several;
     std::size_t input = 0, parameter = 0;
     for (Index i = 0; i < body.instructions.size(); ++i) {
         const Instruction& instruction = body.instructions[i];
@@ -140,8 +142,13 @@ Recording::Recording(const Body& body, const Leaves& leaves, gradtape::Recording
         else if (instruction.primitive->leaf)
             nodes.push_back(tape.full(instruction.type.shape, instruction.attributes.get<double>("value"),
                                       instruction.type.dtype, instruction.where));
-        else
-            nodes.push_back(apply(*instruction.primitive, operands, instruction.attributes, instruction.where));
+        else if (instruction.primitive->takes_result)
+            nodes.push_back(several.at(instruction.operands[0])[std::size_t(instruction.attributes.get<std::int64_t>("index"))]);
+        else {
+            const auto all = apply_all(*instruction.primitive, operands, instruction.attributes, instruction.where);
+            nodes.push_back(all[0]);
+            if (all.size() > 1) several[i] = all;
+        }
     }
     for (Index i : body.outputs) outputs.push_back(nodes[i]);
     for (const Body::Update& update : body.updates) updates.push_back({nodes[update.parameter], nodes[update.value]});

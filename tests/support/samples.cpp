@@ -135,12 +135,28 @@ const std::map<std::string, std::vector<Sample>> structural = {
 std::vector<const Primitive*> operations() {
     std::vector<const Primitive*> result;
     for (const Primitive* p : primitive_table())
-        if (!p->leaf) result.push_back(p);
+        if (!p->leaf && !p->takes_result) result.push_back(p);
     return result;
 }
 
+Node applied(const Primitive& primitive, const std::vector<Node>& operands, const Sample& sample) {
+    return apply_all(primitive, operands, sample.attributes)[sample.result];
+}
+
+std::string name_of(const Primitive& primitive, const Sample& sample) {
+    return primitive.name + (sample.result ? "#" + std::to_string(sample.result) : "");
+}
+
 std::vector<Sample> samples(const Primitive& primitive) {
-    if (const auto found = structural.find(primitive.name); found != structural.end()) return found->second;
+    if (const auto found = structural.find(primitive.name); found != structural.end()) {
+        std::vector<Sample> result;
+        for (int k = 0; k < primitive.results; ++k)
+            for (Sample sample : found->second) {
+                sample.result = std::size_t(k);
+                result.push_back(sample);
+            }
+        return result;
+    }
     if (!primitive.elementwise) return {};
     std::vector<Sample> result;
     const Shape shapes[] = {{5}, scalar, {1}, {0}, {2, 3}, {17}, {1, 1}, {3, 0, 2}};
@@ -183,7 +199,7 @@ Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample
     std::vector<Node> x;
     for (const Tensor& t : sample_operands(primitive, sample, floating ? DType::float64 : DType::boolean, random))
         x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
-    const Node z = apply(primitive, x, sample.attributes);
+    const Node z = applied(primitive, x, sample);
     if (primitive.differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
         vjp(z, x.back(), full_like(z, 0.1));
     return z;

@@ -10,7 +10,13 @@ namespace gradtape::test {
 struct Sample {
     std::vector<Shape> shapes;  ///< of the operands
     Attributes attributes{};
+    std::size_t result = 0;  ///< which of the primitive's results is looked at
 };
+
+/// The sample's result of the primitive.
+Node applied(const Primitive& primitive, const std::vector<Node>& operands, const Sample& sample);
+/// Its name; of a further result, "name#1", as the references know it.
+std::string name_of(const Primitive& primitive, const Sample& sample);
 
 /// Samples for a primitive: many shapes for an elementwise one, a list by name for the others. Empty where there is
 /// none, which fails a test.
@@ -30,7 +36,7 @@ std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sa
 /// where there is one. Gives the primitive's result.
 Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample);
 
-/// The library's non-leaf primitives.
+/// The library's primitives, but for leaves and further results.
 std::vector<const Primitive*> operations();
 
 }  // namespace gradtape::test

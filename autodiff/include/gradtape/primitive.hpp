@@ -52,6 +52,7 @@ struct ShapeCall {
     const Attributes& attributes;
     const char* primitive;
     Where where;
+    std::size_t result = 0;  ///< which result's type is asked for
 
     const Type& operator[](std::size_t i) const {
         if (i >= operands.size()) [[unlikely]] detail::refuse_operand(i, operands.size());
@@ -67,10 +68,15 @@ struct KernelCall {
         const void* data;
         const Type* type;
     };
+    struct Out {
+        void* data;  ///< null where the result is not wanted
+        const Type* type;
+    };
     std::span<const In> inputs;
-    void* output;
+    void* output;  ///< null where there are several results and this one is not wanted
     const Type& type;
     const Attributes& attributes;
+    std::span<const Out> further = {};  ///< of a primitive with several results: those after the first
 
     /// The elements of operand i, which are T's; DTypeError where they are not.
     template <class T>
@@ -79,10 +85,13 @@ struct KernelCall {
         if (inputs[i].type->dtype != dtype_of<T>) [[unlikely]] detail::refuse_elements(*inputs[i].type, dtype_of<T>, where);
         return {static_cast<const T*>(inputs[i].data), std::size_t(inputs[i].type->shape.elements())};
     }
+    /// Empty where it is not wanted.
     template <class T>
-    std::span<T> result(Where where = Where::here()) const {
-        if (type.dtype != dtype_of<T>) [[unlikely]] detail::refuse_elements(type, dtype_of<T>, where);
-        return {static_cast<T*>(output), std::size_t(type.shape.elements())};
+    std::span<T> result(std::size_t k = 0, Where where = Where::here()) const {
+        if (k > further.size()) [[unlikely]] detail::refuse_operand(k, further.size() + 1, where);
+        const Out out = k == 0 ? Out{output, &type} : further[k - 1];
+        if (out.type->dtype != dtype_of<T>) [[unlikely]] detail::refuse_elements(*out.type, dtype_of<T>, where);
+        return {static_cast<T*>(out.data), out.data ? std::size_t(out.type->shape.elements()) : 0};
     }
 };
 
@@ -100,33 +109,42 @@ struct Operands {
     bool is_constant(std::size_t k) const;
 };
 
+/// What becomes of something that a rule may give.
+enum class GiveState : std::uint8_t { unwanted, wanted, given };
+
 /// Reverse: a rule is asked once for an instruction, and gives a cotangent to each operand that wants one.
 struct VjpCall {
-    enum State : std::uint8_t { unwanted, wanted, given };
-
     Operands x;
-    Node z, z_bar;  ///< the result and its cotangent
+    Node z, z_bar;  ///< the result and its cotangent; of several, the first
     std::span<Node> x_bar;
-    std::span<State> states;  ///< of each operand
+    std::span<GiveState> states;             ///< of each operand
+    std::span<const Node> results, z_bars;  ///< all results and their cotangents; a default-made one is zero
 
-    bool wants(std::size_t k) const { return k < states.size() && states[k] != unwanted; }
+    bool wants(std::size_t k) const { return k < states.size() && states[k] != GiveState::unwanted; }
     /// The cotangent of operand k; a default-made Node is zero. NotDifferentiable where an operand that wants one is given none.
     void give(std::size_t k, Node cotangent) const {
         if (!wants(k)) return;
         x_bar[k] = cotangent;
-        states[k] = given;
+        states[k] = GiveState::given;
     }
 };
 
-/// Forward: a rule gives the result's tangent from the operands'.
+/// Forward: a rule gives a tangent to each result that wants one, from the operands'.
 struct JvpCall {
     Operands x;
-    Node z;
+    Node z;                       ///< the result; of several, the first
     std::span<const Node> x_dot;  ///< of each operand; a default-made Node is zero
-    std::optional<Node>& z_dot;
+    std::span<Node> z_dot;
+    std::span<GiveState> states;  ///< of each result
+    std::span<const Node> results;
 
-    /// The result's tangent; a default-made Node is zero. NotDifferentiable where none is given.
-    void give(Node tangent) const { z_dot = tangent; }
+    bool wants(std::size_t k) const { return k < states.size() && states[k] != GiveState::unwanted; }
+    /// The tangent of result k; a default-made Node is zero. NotDifferentiable where a result that wants one is given none.
+    void give(std::size_t k, Node tangent) const {
+        if (!wants(k)) return;
+        z_dot[k] = tangent;
+        states[k] = GiveState::given;
+    }
 };
 
 using ShapeRule = Type (*)(const ShapeCall&);
@@ -167,7 +185,7 @@ constexpr JvpRule jvp_by_operand(Rules...) {
         };
         std::size_t k = 0;
         ((call.x_dot[k].is_valid() ? add_share(Rules{}(call.x, call.z, call.x_dot[k])) : void(), ++k), ...);
-        call.give(z_dot);
+        call.give(0, z_dot);
     };
 }
 
@@ -229,6 +247,8 @@ struct Primitive {
     bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
+    int results = 1;                      ///< number of results; each after the first is an instruction `result` behind it
+    bool takes_result = false;            ///< is that instruction
     bool leaf = false;
     bool never_throws = false;            ///< the kernel: so a replay may write updates before it has run
     bool effect = false;                  ///< does more than give its result: never removed, merged or folded
@@ -245,6 +265,10 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
            Where where = Where::here());
 Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes = {},
            Where where = Where::here());
+
+/// The same of a primitive with several results: all of them.
+std::vector<Node> apply_all(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes = {},
+                            Where where = Where::here());
 
 /// The library's own primitives (those of the instruction set in use), for tools and tests.
 std::span<const Primitive* const> primitive_table();

@@ -15,8 +15,12 @@ bool is_library(const Primitive& primitive) {
 
 /// What is wrong with a record; null where nothing is.
 const char* fault_of(const Primitive& p) {
-    if (p.op != -1) return "op is a number of the library's; of a primitive of one's own it is -1";
     if (p.leaf) return "leaves are made by the tape; call Tape::input, parameter, constant or full";
+    if (p.takes_result) return "further results are made by the tape, with the first one";
+    if (is_library(p)) return nullptr;
+    if (p.op != -1) return "op is a number of the library's; of a primitive of one's own it is -1";
+    if (p.results < 1 || p.results > 64) return "a primitive has 1 to 64 results";
+    if (p.results > 1 && (p.elementwise || p.identity)) return "an elementwise primitive, or an identity, has one result";
     if (p.arity < 1 && p.arity != Primitive::variadic) return "a primitive takes at least one operand, or is variadic";
     if (!p.shape || (!p.kernel && !p.identity)) return "a primitive needs a shape rule and a kernel";
     if (p.identity && p.arity != 1) return "an identity takes one operand";
@@ -63,7 +67,6 @@ template <class E>
 
 void check_record(const Primitive& primitive, Where where) {
     if (!primitive.name || !*primitive.name) throw ValueError("a primitive needs a name", {"apply", {}, {}, where});
-    if (is_library(primitive)) return;
     if (const char* fault = fault_of(primitive)) [[unlikely]] refuse(primitive, fault, where);
 }
 

@@ -13,6 +13,23 @@ namespace {
                  instruction.where});
 }
 
+/// A further result has the type that the shape rule of the instruction that makes it says.
+void verify_result(std::span<const Instruction> instructions, std::size_t index) {
+    const Instruction &instruction = instructions[index], &made_by = instructions[instruction.operands[0]];
+    const std::int64_t k = instruction.attributes.get<std::int64_t>("index");
+    if (k < 1 || k >= made_by.primitive->results)
+        broken(instruction, index, "is result " + std::to_string(k) + " of " + made_by.primitive->name + ", which has " +
+                                       std::to_string(made_by.primitive->results));
+    std::vector<const Type*> types;
+    for (Index operand : made_by.operands) types.push_back(&instructions[operand].type);
+    const Type type = in_the_name_of(*made_by.primitive, made_by.where, [&] {
+        return made_by.primitive->shape({types, made_by.attributes, made_by.primitive->name, made_by.where, std::size_t(k)});
+    });
+    check_exists(type.shape, made_by.primitive->name, made_by.where, "result of shape ");
+    if (!(type == instruction.type))
+        broken(instruction, index, "is typed " + to_string(instruction.type) + "; its rule says " + to_string(type));
+}
+
 void verify_one(std::span<const Instruction> instructions, std::size_t index) {
     const Instruction& instruction = instructions[index];
     if (!instruction.primitive) broken(instruction, index, "has no primitive");
@@ -28,6 +45,7 @@ void verify_one(std::span<const Instruction> instructions, std::size_t index) {
         types.push_back(&instructions[operand].type);
     }
     if (primitive.leaf) return check_exists(instruction.type.shape, primitive.name, instruction.where);
+    if (primitive.takes_result) return verify_result(instructions, index);
     check_record(primitive, instruction.where);
     const Type* deciding = primitive.elementwise ? types[primitive.loop_operand] : nullptr;
     for (std::size_t k = 0; deciding && k < types.size(); ++k)

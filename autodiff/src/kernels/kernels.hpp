@@ -48,17 +48,16 @@ struct Parts {
 };
 
 /// A kernel with its sizes settled: what a replay calls. `facts` are the kernel's own. It has `parts` parts, a number
-/// that depends on the sizes only; they may be computed in any order, and by several threads.
+/// that depends on the sizes only; they may be computed in any order, and by several threads. Where there are several outputs,
+/// those that are not wanted are null.
 struct Prepared {
-    void (*run)(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) = nullptr;
+    void (*run)(const std::int64_t* facts, const void* const* inputs, void* const* outputs, const Parts& parts) = nullptr;
     std::int64_t facts[8] = {};
     std::int64_t parts = 1;
     std::int64_t ways = 1;  ///< of cutting it, the best one first
     /// Which fact may ask for a finish: 1 adds a row, which is a further operand, to each row of the result; 2 applies relu
     /// to that. −1: the kernel knows of none.
     int finish = -1;
-    /// Which fact, where it is 1, asks for a second result, written to a further operand. −1: there is none.
-    int second = -1;
 };
 
 /// Into how many parts `count` equal pieces of work are gathered, of about `good` units of work or more each.

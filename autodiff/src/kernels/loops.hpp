@@ -101,8 +101,10 @@ void run_prepared(const KernelCall& call) {
         types[i] = call.inputs[i].type;
         inputs[i] = call.inputs[i].data;
     }
+    void* outputs[most] = {call.output};
+    for (std::size_t k = 0; k < call.further.size(); ++k) outputs[k + 1] = call.further[k].data;
     const Prepared prepared = prepare({types, call.inputs.size()}, call.type, call.attributes);
-    prepared.run(prepared.facts, inputs, call.output, {0, prepared.parts});
+    prepared.run(prepared.facts, inputs, outputs, {0, prepared.parts});
 }
 template <Prepared (*function)(std::span<const Type* const>, const Type&, const Attributes&)>
 constexpr Table settled() {

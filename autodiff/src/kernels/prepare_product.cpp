@@ -11,10 +11,10 @@ namespace {
 
 // Facts of a settled product: transposed x and y, batch, m, n, k, parts. The parts of a batch are whole products.
 template <class T>
-void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
+void multiply_matrices(const std::int64_t* facts, const void* const* inputs, void* const* outputs, const Parts& parts) {
     const auto [tx, ty, batch, m, n, k] = std::array{facts[0], facts[1], facts[2], facts[3], facts[4], facts[5]};
     const Product<T> first(tx != 0, ty != 0, m, n, k, static_cast<const T*>(inputs[0]), static_cast<const T*>(inputs[1]),
-                           static_cast<T*>(output));
+                           static_cast<T*>(outputs[0]));
     if (batch == 1) return gemm(first, parts);
     for (std::int64_t i = batch * parts.begin / facts[6]; i < batch * parts.end / facts[6]; ++i) {
         Product<T> p = first;
@@ -27,9 +27,9 @@ void multiply_matrices(const std::int64_t* facts, const void* const* inputs, voi
 
 /// A single product that goes to the small kernel: nothing is left to decide. Another fact is its finish.
 template <class T>
-void multiply_small(const std::int64_t* facts, const void* const* inputs, void* output, const Parts&) {
+void multiply_small(const std::int64_t* facts, const void* const* inputs, void* const* outputs, const Parts&) {
     Product<T> p(facts[0] != 0, facts[1] != 0, facts[3], facts[4], facts[5], static_cast<const T*>(inputs[0]),
-                 static_cast<const T*>(inputs[1]), static_cast<T*>(output));
+                 static_cast<const T*>(inputs[1]), static_cast<T*>(outputs[0]));
     if (facts[7] > 0) p.bias = static_cast<const T*>(inputs[2]);
     p.relu = facts[7] == 2;
     small_gemm(p);
@@ -45,12 +45,12 @@ Prepared settled_product(Transposed t, const Sizes& s) {
 
 // Facts: transposed x and y, m, n, k.
 template <class T>
-void add_product(const std::int64_t* facts, const void* const* inputs, void* output, const Parts& parts) {
+void add_product(const std::int64_t* facts, const void* const* inputs, void* const* outputs, const Parts& parts) {
     Product<T> p(facts[0] != 0, facts[1] != 0, facts[2], facts[3], facts[4], static_cast<const T*>(inputs[1]),
-                 static_cast<const T*>(inputs[2]), static_cast<T*>(output));
+                 static_cast<const T*>(inputs[2]), static_cast<T*>(outputs[0]));
     p.add = true;
     p.scale = *static_cast<const T*>(inputs[3]);
-    if (output != inputs[0]) copy_part(p, static_cast<const T*>(inputs[0]), parts);
+    if (outputs[0] != inputs[0]) copy_part(p, static_cast<const T*>(inputs[0]), parts);
     gemm(p, parts);
 }
 

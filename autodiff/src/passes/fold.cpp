@@ -79,9 +79,12 @@ private:
         return any;
     }
 
+    /// Has one result, and is none of several.
+    static bool is_alone(const Primitive& primitive) { return primitive.results == 1 && !primitive.takes_result; }
+
     bool may_fold(Index i) {
         const Instruction& instruction = at(i);
-        bool constant = !instruction.primitive->effect && instruction.operands.size() > 0, repeated = true, small = true;
+        bool constant = !instruction.primitive->effect && is_alone(*instruction.primitive) && instruction.operands.size() > 0, repeated = true, small = true;
         for (Index operand : instruction.operands) {
             constant = constant && constant_[operand];
             repeated = repeated && repeated_[operand];

@@ -3,8 +3,8 @@
 
 #include <gradtape/primitive.hpp>
 
-// Leaves and identities need no kernel.
-#define GRADTAPE_WITHOUT_KERNELS(X) X(input) X(parameter) X(constant) X(guard) X(stop_gradient) X(reshape)
+// Leaves, identities and further results need no kernel.
+#define GRADTAPE_WITHOUT_KERNELS(X) X(input) X(parameter) X(constant) X(guard) X(result) X(stop_gradient) X(reshape)
 #define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \

@@ -1,5 +1,5 @@
 // Leaves: values that come from outside the program. `constant` with a `value` attribute repeats one number.
-// And guard: a value that C++ code has looked at.
+// And guard, a value that C++ code has looked at; and result, one of several that a kernel gives.
 #include "family.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
@@ -17,5 +17,9 @@ GRADTAPE_PRIMITIVE(guard, of(1).effect()
         return call[0];
     })
     .with_settings({"expected", Kind::number}).identity().piecewise_constant().on(any_real))
+
+// z = a further result of the instruction that its operand is the first result of; recorded behind it. That one's rules are
+// asked for the derivatives of all.
+GRADTAPE_PRIMITIVE(result, of(1).further_result().with_settings({"index", Kind::integer}))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -50,6 +50,9 @@ struct Define : Primitive {
         });
     }
     constexpr Define leaf() const { return with([](Define& d) { d.Primitive::leaf = true; }); }
+    constexpr Define further_result() const { return with([](Define& d) { d.takes_result = true; }); }
+    /// So many results.
+    constexpr Define giving(int count) const { return with([&](Define& d) { d.results = count; }); }
     constexpr Define effect() const { return with([](Define& d) { d.Primitive::effect = true; }); }
     constexpr Define unary() const { return elementwise(1).takes(floats); }
     constexpr Define binary() const { return elementwise(2).takes(floats); }

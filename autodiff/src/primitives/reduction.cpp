@@ -215,25 +215,6 @@ GRADTAPE_PRIMITIVE(min, of(1)
     .shaped(nonempty_reduced_type).takes(numbers)
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real))
 
-// z = log Σ eˣ. Its slope is softmax(x), which has the right limits where x is infinite.
-namespace {
-
-/// softmax over the same axes as the instruction that x belongs to.
-Node softmax_like(const Operands& x) {
-    return gradtape::apply(primitive(Op::softmax), {x[0]}, {{"axes", axes_of(x.attributes)}});
-}
-
-}  // namespace
-GRADTAPE_KERNELS(logsumexp, settled<prepare_logsumexp>())
-GRADTAPE_PRIMITIVE(logsumexp, of(1)
-    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
-    .shaped(floating_reduced_type).takes(floats)
-    .vjp([](const Operands& x, Node, Node z_bar) { return chain(softmax_like(x), widened(x, z_bar)); })
-    .jvp([](const Operands& x, Node, Node x_dot) {
-        return again(x, chain(softmax_like(x), x_dot), x.attributes.get<bool>("keepdims"));
-    }).on(any_real))
-
-// z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
 namespace {
 
 // I − 1 pᵀ and its transpose are projections, for p sums to 1. Applied again they change nothing but what rounding left: where
@@ -249,6 +230,29 @@ Node less_share(const Operands& x, Node p, Node v) {
 constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return chain(z, less_mean(x, z, bar)); };
 
 }  // namespace
+
+// z = log Σ eˣ, and p = eˣ / Σ eˣ, its slope, which has the right limits where x is infinite. p's Jacobian is softmax's.
+GRADTAPE_KERNELS(logsumexp, settled<prepare_logsumexp>())
+GRADTAPE_PRIMITIVE(logsumexp, of(1).giving(2)
+    .with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .shaped([](const ShapeCall& call) { return call.result == 0 ? floating_reduced_type(call) : call[0]; }).takes(floats)
+    .vjp([](const VjpCall& call) {
+        const Node p = call.results[1], z_bar = call.z_bars[0], p_bar = call.z_bars[1];
+        Node x_bar;
+        if (z_bar.is_valid()) x_bar = chain(p, widened(call.x, z_bar));
+        if (p_bar.is_valid()) {
+            const Node share = softmax_rule(call.x, p, p_bar);
+            x_bar = x_bar.is_valid() ? x_bar + share : share;
+        }
+        call.give(0, x_bar);
+    })
+    .jvp([](const JvpCall& call) {
+        const Node p = call.results[1], x_dot = call.x_dot[0];
+        if (call.wants(0)) call.give(0, again(call.x, chain(p, x_dot), call.x.attributes.get<bool>("keepdims")));
+        if (call.wants(1)) call.give(1, softmax_rule(call.x, p, x_dot));
+    }).on(any_real))
+
+// z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
 GRADTAPE_KERNELS(softmax, settled<prepare_softmax>())
 GRADTAPE_PRIMITIVE(softmax, of(1)
     .with_settings({"axes", Kind::integers})

@@ -34,8 +34,8 @@ private:
     void add_call(std::uint32_t u) {
         const std::vector<Index>& members = schedule_.units[u].members;
         const Instruction& instruction = at(members[0]);
-        Call call{.first = plan_.call_operands, .kernel = kernel_of(*instruction.primitive), .attributes = instruction.attributes,
-                  .type = instruction.type};
+        Call call{.first = plan_.call_operands, .first_result = plan_.call_results,
+                  .kernel = kernel_of(*instruction.primitive), .attributes = instruction.attributes};
         std::vector<const Type*> types;
         for (Index operand : instruction.operands) {
             call.operands.push_back(values_.whole(values_.root(operand)));
@@ -44,20 +44,35 @@ private:
         }
         if (const auto prepare = kernels_of(*instruction.primitive).prepare)
             call.prepared = prepare(types, instruction.type, instruction.attributes);
-        if (call.prepared.second >= 0 && members.size() > 1) {
-            call.result = values_.store(members[0], u, false);
-            call.operands.push_back(values_.store(members[1], u, false));
-            call.types.push_back(at(members[1]).type);
-            call.prepared.facts[call.prepared.second] = 1;
-        } else {
-            call.result = values_.store(members.back(), u, false);
-            if (members.size() > 1) add_finish(call, members);
-        }
-        plan_.joined += members.size() - 1;
+        if (instruction.primitive->results > 1)
+            add_results(call, members, types, u);
+        else
+            add_result(call, members, u);
         if (call.prepared.parts > 1) plan_.threads = options_.threads;
         plan_.call_operands += call.operands.size();
+        plan_.call_results += call.results.size();
         plan_.steps.push_back({Step::Kind::call, std::uint32_t(plan_.calls.size())});
         plan_.calls.push_back(std::move(call));
+    }
+
+    void add_result(Call& call, const std::vector<Index>& members, std::uint32_t u) {
+        const Index last = members.back();
+        call.results = {values_.store(last, u, false)};
+        call.result_types = {at(last).type};
+        if (members.size() > 1) add_finish(call, members);
+        plan_.joined += members.size() - 1;
+    }
+
+    /// The members after the first are further results.
+    void add_results(Call& call, const std::vector<Index>& members, std::span<const Type* const> types, std::uint32_t u) {
+        const Instruction& first = at(members[0]);
+        const auto count = std::size_t(first.primitive->results);
+        call.results.assign(count, no_buffer);
+        for (std::size_t k = 0; k < count; ++k)
+            call.result_types.push_back(first.primitive->shape({types, first.attributes, first.primitive->name, first.where, k}));
+        if (values_.stored(members[0])) call.results[0] = values_.store(members[0], u, false);
+        for (std::size_t m = 1; m < members.size(); ++m)
+            call.results[std::size_t(at(members[m]).attributes.get<std::int64_t>("index"))] = values_.store(members[m], u, false);
     }
 
     /// A product's bias, and relu: the members after the first.

@@ -133,6 +133,8 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan, Where where) : plan(s
     }
     released_ = plan->inputs.empty() || plan->parameters.empty();
     operands_.resize(plan->call_operands);
+    results_.resize(plan->call_results);
+    kernel_results_.resize(plan->call_results);
     kernel_operands_.resize(plan->call_operands);
     settled_.resize(plan->settled_ops);
     addresses_.resize(plan->buffers.size());
@@ -163,6 +165,8 @@ void Execution::settle(const Call& call) {
         in.type = &call.types[k];
         name(call.operands[k], call.prepared.run ? operands_[call.first + k] : in.data);
     }
+    for (std::size_t k = 0; k < call.results.size(); ++k)
+        if (call.results[k] != no_buffer) name(call.results[k], results_[call.first_result + k]);
 }
 
 /// The links of chains, as a member of the team runs them.
@@ -321,17 +325,20 @@ void Execution::run_group(const Group& group) {
 
 void Execution::run_call(std::uint32_t number) {
     const Call& call = plan->calls[number];
+    void* const* const outputs = const_cast<void* const*>(&results_[call.first_result]);
     if (const auto run = call.prepared.run) {
         const std::int64_t parts = call.prepared.parts;
         const std::optional<std::int64_t> way = team_ ? plan->deferred->ways[number] : std::nullopt;
-        if (!way) return run(call.prepared.facts, &operands_[call.first], at_[call.result], {0, parts});
+        if (!way) return run(call.prepared.facts, &operands_[call.first], outputs, {0, parts});
         return team_->share(std::size_t(parts), [&](std::size_t, std::size_t k) {
             const std::int64_t part = std::int64_t(k);
-            run(call.prepared.facts, &operands_[call.first], at_[call.result], {part, part + 1, *way});
+            run(call.prepared.facts, &operands_[call.first], outputs, {part, part + 1, *way});
         });
     }
     const auto operands = std::span(kernel_operands_).subspan(call.first, call.operands.size());
-    call.kernel({operands, at_[call.result], call.type, call.attributes});
+    const auto further = std::span(kernel_results_).subspan(call.first_result + 1, call.results.size() - 1);
+    for (std::size_t k = 0; k < further.size(); ++k) further[k] = {outputs[k + 1], &call.result_types[k + 1]};
+    call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further});
 }
 
 void Execution::check_guard(const Guard& guard) const {

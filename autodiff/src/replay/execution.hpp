@@ -66,8 +66,9 @@ private:
     std::vector<std::vector<Link>> links_;  // by member of the team: the plan's, with addresses
     std::vector<std::vector<const void**>> addresses_;  // by buffer that may move: where settled operations name it
     std::unique_ptr<Team> team_;           // where steps are shared out
-    std::vector<const void*> operands_;    // of all calls: where they are
+    std::vector<const void*> operands_, results_;  // of all calls: where they are
     std::vector<KernelCall::In> kernel_operands_;  // the same, for kernels whose sizes are not settled
+    std::vector<KernelCall::Out> kernel_results_;
 };
 
 }  // namespace gradtape::detail

@@ -49,19 +49,4 @@ bool Joins::can_finish(Index product) const {
     return kernels_of(*p.primitive).prepare({operands, 2}, p.type, p.attributes).finish >= 0;
 }
 
-/// Softmax gives the logsumexp of its operand too, in the place of that one's kernel.
-bool Joins::gives_logsumexp(Index i) {
-    const Instruction& z = at(i);
-    if (z.primitive == &primitive(Op::logsumexp)) log_sums_[z.operands[0]] = i;
-    if (z.primitive != &primitive(Op::softmax)) return false;
-    const auto found = log_sums_.find(z.operands[0]);
-    if (found == log_sums_.end()) return false;
-    if (at(found->second).attributes.get<Shape>("axes") != z.attributes.get<Shape>("axes")) return false;
-    std::vector<Index>& members = schedule_.units[schedule_.unit_of[found->second]].members;
-    if (members.size() > 1) return false;
-    members = {i, found->second};
-    schedule_.unit_of[i] = schedule_.unit_of[found->second];
-    return true;
-}
-
 }  // namespace gradtape::detail

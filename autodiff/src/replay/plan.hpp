@@ -84,13 +84,12 @@ struct Group {
 /// A kernel on whole buffers.
 struct Call {
     Prepared prepared = {};  ///< with `run` null: the generic kernel, below
-    std::size_t first;  ///< number of the first operand among those of all calls
-    BufferId result = 0;
+    std::size_t first, first_result;  ///< numbers of the first operand and result among those of all calls
     Kernel kernel;
     Attributes attributes;
-    std::vector<Type> types = {};  ///< of the operands
-    Type type;
+    std::vector<Type> types = {}, result_types = {};  ///< of operands and results
     std::vector<BufferId> operands = {};
+    std::vector<BufferId> results = {};  ///< of several, no_buffer for those that are not wanted
 };
 
 struct Copy {
@@ -153,7 +152,7 @@ struct Plan {
     std::size_t arena_bytes = 0;
     std::size_t unplanned_bytes = 0;
     std::size_t joined = 0;         ///< instructions that another one's kernel does along
-    std::size_t call_operands = 0;  ///< of all calls together
+    std::size_t call_operands = 0, call_results = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
     std::shared_ptr<Deferred> deferred = std::make_shared<Deferred>();
     std::size_t slot_bytes = 0;

@@ -41,6 +41,7 @@ private:
         if (primitive.leaf) return;
         if (primitive.effect) return append(Unit::Kind::guard, i);
         if (primitive.identity) return;
+        if (primitive.takes_result) return place_result(i);
         if (joins_ && joins_->take(i)) return;
         if (fuse_ && has_loops(primitive)) return place_elementwise(i);
         if (fuse_ && primitive.arity == 1) {
@@ -51,6 +52,14 @@ private:
         }
         if (!fuse_ && has_loops(primitive)) return start_group(i);
         append(Unit::Kind::call, i);
+    }
+
+    /// A further result goes along with the first; where it is there already, it is another name for that.
+    void place_result(Index i) {
+        const Index first = at(i).operands[0];
+        for (Index member : result_.units[result_.unit_of[first]].members)
+            if (member != first && at(member).attributes == at(i).attributes) result_.root[i] = member;
+        if (result_.root[i] == i) result_.append_to(result_.unit_of[first], i);
     }
 
     /// The first unit index at which value r may be used by a group of `count` elements.

@@ -34,12 +34,27 @@ std::optional<std::int64_t> way_of_sharing(const Call& call) {
         tensors.push_back(scrambled(type, state));
         operands.push_back(tensors.back().raw());
     }
-    const Tensor whole = Tensor::uninitialised(call.type), cut = Tensor::uninitialised(call.type);
-    prepared.run(prepared.facts, operands.data(), const_cast<void*>(whole.raw()), {0, prepared.parts});
+    const auto results = [&] {
+        std::vector<Tensor> made;
+        for (std::size_t k = 0; k < call.results.size(); ++k)
+            made.push_back(call.results[k] == no_buffer ? Tensor() : Tensor::uninitialised(call.result_types[k]));
+        return made;
+    };
+    const auto places = [&](const std::vector<Tensor>& made) {
+        std::vector<void*> at;
+        for (std::size_t k = 0; k < made.size(); ++k)
+            at.push_back(call.results[k] == no_buffer ? nullptr : const_cast<void*>(made[k].raw()));
+        return at;
+    };
+    const std::vector<Tensor> whole = results(), cut = results();
+    prepared.run(prepared.facts, operands.data(), places(whole).data(), {0, prepared.parts});
     for (std::int64_t way = 0; way < prepared.ways; ++way) {
         for (std::int64_t part = 0; part < prepared.parts; ++part)
-            prepared.run(prepared.facts, operands.data(), const_cast<void*>(cut.raw()), {part, part + 1, way});
-        if (std::memcmp(whole.raw(), cut.raw(), whole.bytes()) == 0) return way;
+            prepared.run(prepared.facts, operands.data(), places(cut).data(), {part, part + 1, way});
+        bool same = true;
+        for (std::size_t k = 0; k < whole.size(); ++k)
+            same = same && (call.results[k] == no_buffer || std::memcmp(whole[k].raw(), cut[k].raw(), whole[k].bytes()) == 0);
+        if (same) return way;
     }
     return {};
 }

@@ -148,6 +148,11 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
     return recorder.record_own(primitive, indices, attributes, where);
 }
 
+std::vector<Node> apply_all(const Primitive& primitive, std::span<const Node> operands, const Attributes& attributes, Where where) {
+    const Node first = apply(primitive, operands, attributes, where);
+    return detail::Recorder::of(first, primitive.name, where).results(first.index());
+}
+
 Node apply(const Primitive& primitive, std::initializer_list<Node> operands, const Attributes& attributes, Where where) {
     return apply(primitive, std::span(operands.begin(), operands.size()), attributes, where);
 }

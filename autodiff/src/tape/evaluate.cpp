@@ -48,6 +48,9 @@ bool Evaluation::step() {
         made = recorder.leaf(Op::constant, body_.constants[next_constant_++].value, instruction.where);
     } else if (instruction.primitive->leaf) {
         made = recorder.number(instruction.type, instruction.attributes.get<double>("value"), instruction.where);
+    } else if (instruction.primitive->takes_result) {
+        const Index first = now_[instruction.operands[0]];
+        made = recorder.results(first)[std::size_t(instruction.attributes.get<std::int64_t>("index"))];
     } else {
         operands_.clear();
         for (Index operand : instruction.operands) operands_.push_back(now_[operand]);

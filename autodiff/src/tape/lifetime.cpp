@@ -105,16 +105,20 @@ private:
 Node Recorder::record_own(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                           const Where& where) {
     Attempt attempt(*this);
-    Type type;
-    Value value;
+    std::vector<Type> types;
+    std::vector<Value> values(1);
     in_the_name_of(primitive, where, [&] {
         const Closed closed(*this, primitive.name);
-        type = infer(primitive, operands, attributes, where);
+        const Type type = infer(primitive, operands, attributes, where);
         check_result(primitive, types_, type, where);
-        if (!abstract_) compute(primitive, operands, attributes, type, value);
+        types = infer_further(primitive, attributes, type, where);
+        if (types.size() > 1)
+            values = compute_results(primitive, operands, attributes, types);
+        else if (!abstract_)
+            compute(primitive, operands, attributes, type, values[0]);
     });
     check_not_abandoned(primitive.name, where);
-    return attempt.keep(append(primitive, operands, attributes, type, where, value));
+    return attempt.keep(append_results(primitive, operands, attributes, types, where, values));
 }
 
 }  // namespace gradtape::detail

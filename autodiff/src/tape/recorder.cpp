@@ -152,9 +152,61 @@ void Recorder::compute(const Primitive& primitive, std::span<const Index> operan
     }
 }
 
+/// The types of all results; the operands' are still in `types_`.
+std::vector<Type> Recorder::infer_further(const Primitive& primitive, const Attributes& attributes, const Type& first,
+                                          const Where& where) const {
+    std::vector<Type> types{first};
+    for (std::size_t k = 1; k < std::size_t(primitive.results); ++k) {
+        types.push_back(primitive.shape({types_, attributes, primitive.name, where, k}));
+        check_exists(types.back().shape, primitive.name, where, "result of shape ");
+    }
+    return types;
+}
+
+std::vector<Recorder::Value> Recorder::compute_results(const Primitive& primitive, std::span<const Index> operands,
+                                                       const Attributes& attributes, std::span<const Type> types) {
+    std::vector<Value> values(types.size());
+    if (abstract_) return values;
+    for (Index i : operands) materialise(i);
+    inputs_.clear();
+    for (Index i : operands) inputs_.push_back({values_[i].data, &instructions_[i].type});
+    std::vector<KernelCall::Out> outputs;
+    for (std::size_t k = 0; k < types.size(); ++k) {
+        values[k] = allocate(padded_bytes(types[k]));
+        outputs.push_back({values[k].data, &types[k]});
+    }
+    kernel_of(primitive, kernels_)({inputs_, outputs[0].data, types[0], attributes, std::span(outputs).subspan(1)});
+    return values;
+}
+
+/// The first result is the instruction's own; each further one is that of an instruction `result` right behind it.
+Node Recorder::append_results(const Primitive& its, std::span<const Index> operands, const Attributes& attributes,
+                              std::span<const Type> types, const Where& where, std::span<const Value> values) {
+    const Node first = append(its, operands, attributes, types[0], where, values[0]);
+    const Index made = first.index();
+    for (std::size_t k = 1; k < types.size(); ++k)
+        append(primitive(Op::result), {&made, 1}, {{"index", std::int64_t(k)}}, types[k], where, values[k]);
+    return first;
+}
+
+Node Recorder::record_results(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                              const Type& type, const Where& where) {
+    Attempt attempt(*this);
+    const std::vector<Type> types = infer_further(primitive, attributes, type, where);
+    const std::vector<Value> values = compute_results(primitive, operands, attributes, types);
+    return attempt.keep(append_results(primitive, operands, attributes, types, where, values));
+}
+
+std::vector<Node> Recorder::results(Index first) {
+    std::vector<Node> nodes;
+    for (int k = 0; k < instructions_[first].primitive->results; ++k) nodes.push_back(node(first + Index(k)));
+    return nodes;
+}
+
 Node Recorder::record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                       const Where& where) {
     const Type type = infer(primitive, operands, attributes, where);
+    if (primitive.results > 1) [[unlikely]] return record_results(primitive, operands, attributes, type, where);
     Value value;  // filled in before the kernel runs: read right after, as one register, it would be waited for
     if (!abstract_) compute(primitive, operands, attributes, type, value);
     return append(primitive, operands, attributes, type, where, value);

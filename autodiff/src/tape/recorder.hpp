@@ -72,6 +72,9 @@ public:
     Node record_own(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                     const Where& where);
 
+    /// All results of an instruction, of which `first` is the first.
+    std::vector<Node> results(Index first);
+
     /// True for a constant leaf, and for one that was only broadcast.
     bool is_constant(Index index) const noexcept;
     /// TapeError where there is none, at `where`; or at the line that recorded it.
@@ -200,6 +203,14 @@ private:
                const Where& where);
     void check_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
     [[noreturn]] void refuse_elementwise(const Primitive& primitive, std::span<const Index> operands, Where where) const;
+    std::vector<Type> infer_further(const Primitive& primitive, const Attributes& attributes, const Type& first,
+                                    const Where& where) const;
+    Node record_results(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                        const Type& type, const Where& where);
+    std::vector<Value> compute_results(const Primitive& primitive, std::span<const Index> operands,
+                                       const Attributes& attributes, std::span<const Type> types);
+    Node append_results(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
+                        std::span<const Type> types, const Where& where, std::span<const Value> values);
     Node append(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                 const Type& type, const Where& where, const Value& value);
     void compute(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,

@@ -92,10 +92,11 @@ void operand_nodes(Recorder& recorder, const Instruction& instruction, std::vect
     for (Index i : instruction.operands) nodes.push_back(recorder.node(i));
 }
 
-void Cotangents::ask(const Primitive& primitive, const Operands& x, Node z, Node z_bar, Where where) {
+void Cotangents::ask(const Primitive& primitive, const Operands& x, std::span<const Node> z, std::span<const Node> z_bar,
+                     Where where) {
     if (primitive.vjp)
-        in_the_name_of(primitive, where, [&] { primitive.vjp({x, z, z_bar, x_bar, states}); });
-    const auto missing = std::find(states.begin(), states.end(), VjpCall::wanted);
+        in_the_name_of(primitive, where, [&] { primitive.vjp({x, z[0], z_bar[0], x_bar, states, z, z_bar}); });
+    const auto missing = std::find(states.begin(), states.end(), GiveState::wanted);
     if (missing != states.end())
         throw NotDifferentiable("has no vjp rule for operand " + std::to_string(missing - states.begin()),
                                 {primitive.name, {}, {}, where});

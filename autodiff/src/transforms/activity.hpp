@@ -53,14 +53,15 @@ void operand_nodes(Recorder& recorder, const Instruction& instruction, std::vect
 /// What a vjp rule gives, operand by operand. Scratch of a sweep.
 struct Cotangents {
     std::vector<Node> x_bar;
-    std::vector<VjpCall::State> states;
+    std::vector<GiveState> states;
 
     void clear(std::size_t operands) {
         x_bar.assign(operands, Node());
-        states.assign(operands, VjpCall::unwanted);
+        states.assign(operands, GiveState::unwanted);
     }
-    /// Calls the rule. NotDifferentiable where it gives nothing to an operand that wants something.
-    void ask(const Primitive& primitive, const Operands& x, Node z, Node z_bar, Where where);
+    /// Calls the rule, with all results and their cotangents. NotDifferentiable where it gives nothing to an operand that wants
+    /// something.
+    void ask(const Primitive& primitive, const Operands& x, std::span<const Node> z, std::span<const Node> z_bar, Where where);
 };
 
 }  // namespace gradtape::detail

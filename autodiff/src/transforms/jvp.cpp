@@ -6,6 +6,9 @@
 #include "../ir/verify.hpp"
 #include "activity.hpp"
 
+#include <algorithm>
+#include <unordered_map>
+
 namespace gradtape {
 
 using namespace detail;
@@ -18,11 +21,19 @@ Node sum_of(Node a, Node b) { return !a.is_valid() ? b : !b.is_valid() ? a : add
     throw NotDifferentiable(problem, {instruction.primitive->name, {}, {}, instruction.where});
 }
 
-Node by_rule(const Instruction& instruction, const Operands& x, Node z, std::span<const Node> x_dot) {
-    std::optional<Node> z_dot;
-    in_the_name_of(*instruction.primitive, instruction.where, [&] { instruction.primitive->jvp({x, z, x_dot, z_dot}); });
-    if (!z_dot) refuse(instruction, "has no jvp rule for these operands");
-    return *z_dot;
+/// The tangents of all results.
+std::vector<Node> by_rule(const Instruction& instruction, const Operands& x, std::span<const Node> z, Path& path,
+                          std::span<const Node> x_dot) {
+    std::vector<Node> z_dot(z.size());
+    std::vector<GiveState> states;
+    for (Node result : z) states.push_back(path.find(result.index()) ? GiveState::wanted : GiveState::unwanted);
+    in_the_name_of(*instruction.primitive, instruction.where,
+                   [&] { instruction.primitive->jvp({x, z[0], x_dot, z_dot, states, z}); });
+    if (std::find(states.begin(), states.end(), GiveState::wanted) != states.end())
+        refuse(instruction, "has no jvp rule for these operands");
+    for (std::size_t k = 0; k < z.size(); ++k)
+        if (z_dot[k].is_valid()) check_partner(instruction.primitive->name, z_dot[k], z[k], instruction.where);
+    return z_dot;
 }
 
 /// An elementwise Jacobian is diagonal, so it is its own transpose: each operand's share is its cotangent, if the result's is
@@ -33,8 +44,8 @@ Node by_transpose(const Instruction& instruction, const Operands& x, Node z, std
     for (std::size_t k = 0; k < x_dot.size(); ++k) {
         if (!x_dot[k].is_valid()) continue;
         given.clear(x_dot.size());
-        given.states[k] = VjpCall::wanted;
-        given.ask(*instruction.primitive, x, z, x_dot[k], instruction.where);
+        given.states[k] = GiveState::wanted;
+        given.ask(*instruction.primitive, x, {&z, 1}, {&x_dot[k], 1}, instruction.where);
         z_dot = sum_of(z_dot, given.x_bar[k]);
     }
     return z_dot;
@@ -60,10 +71,18 @@ Node by_multilinearity(const Instruction& instruction, const Operands& x, std::s
     return z_dot;
 }
 
+/// Tangents of further results, by the instruction that makes them.
+using FurtherTangents = std::unordered_map<Index, std::vector<Node>>;
+
 /// z's tangent from its operands'.
-Node push(Path& path, Index index) {
+Node push(Path& path, Index index, FurtherTangents& further) {
     Recorder& recorder = path.recorder();
     const Instruction instruction = recorder.at(index);
+    const Primitive& primitive = *instruction.primitive;
+    if (primitive.takes_result) {
+        const auto found = further.find(instruction.operands[0]);
+        return found == further.end() ? Node() : found->second[std::size_t(instruction.attributes.get<std::int64_t>("index"))];
+    }
     std::vector<Node> operands, dots;
     operand_nodes(recorder, instruction, operands);
     bool any = false;
@@ -73,10 +92,13 @@ Node push(Path& path, Index index) {
         any = any || dots.back().is_valid();
     }
     if (!any) return {};
-    const Primitive& primitive = *instruction.primitive;
     const Operands x{operands, instruction.attributes};
     const Node z = recorder.node(index);
-    const Node z_dot = primitive.jvp           ? by_rule(instruction, x, z, dots)
+    if (primitive.results > 1 && primitive.jvp) {
+        const std::vector<Node>& all = further[index] = by_rule(instruction, x, recorder.results(index), path, dots);
+        return all[0];
+    }
+    const Node z_dot = primitive.jvp           ? by_rule(instruction, x, {&z, 1}, path, dots)[0]
                        : primitive.elementwise ? by_transpose(instruction, x, z, dots)
                        : primitive.linear      ? by_linearity(instruction, x, dots)
                        : primitive.multilinear ? by_multilinearity(instruction, x, dots)
@@ -100,9 +122,10 @@ std::vector<Node> jvp(std::span<const Node> ys, std::span<const Node> wrt, std::
         check_partner("jvp", tangents[k], wrt[k], where);
         if (Path::Step* x = path.find(wrt[k].index())) x->derivative = sum_of(x->derivative, tangents[k]);
     }
+    FurtherTangents further;
     for (Path::Step& z : path.steps()) {
         origin.set(recorder.at(z.index).where);
-        if (const Node z_dot = push(path, z.index); z_dot.is_valid()) z.derivative = sum_of(z.derivative, z_dot);
+        if (const Node z_dot = push(path, z.index, further); z_dot.is_valid()) z.derivative = sum_of(z.derivative, z_dot);
     }
     origin.set(where);
     std::vector<Node> result;

@@ -57,8 +57,32 @@ private:
     std::unordered_map<Index, Pending> pending_;
 };
 
+/// Cotangents of further results, until the instruction that makes them is reached.
+class FurtherCotangents {
+public:
+    void add(const Instruction& result, Node z_bar) {
+        std::vector<Node>& its = by_maker_[result.operands[0]];
+        const auto k = std::size_t(result.attributes.get<std::int64_t>("index"));
+        if (its.size() <= k) its.resize(k + 1);
+        its[k] = z_bar;
+    }
+    bool wait(Index maker) const { return !by_maker_.empty() && by_maker_.contains(maker); }
+    /// All of an instruction's cotangents.
+    std::vector<Node> take(Index maker, Node first, std::size_t results) {
+        std::vector<Node> its = std::move(by_maker_[maker]);
+        by_maker_.erase(maker);
+        its.resize(results);
+        its[0] = first;
+        return its;
+    }
+
+private:
+    std::unordered_map<Index, std::vector<Node>> by_maker_;
+};
+
 struct Scratch {
     Waiting parts;
+    FurtherCotangents further;
     std::vector<Node> operands;
     Cotangents given;
 };
@@ -84,12 +108,18 @@ void pull(Path& path, Path::Step z, Recorder::Origin& origin, Scratch& scratch) 
     for (std::size_t k = 0; k < operands.size(); ++k) {
         Path::Step* const x = path.find(operands[k].index());
         if (!x) continue;
-        given.states[k] = VjpCall::wanted;
+        given.states[k] = GiveState::wanted;
         if (!scratch.parts.wait(x->index)) continue;
         scratch.parts.settle(recorder, origin, *x);
         origin.set(where);
     }
-    given.ask(primitive, {operands, attributes}, recorder.node(z.index), z.derivative, where);
+    if (primitive.results == 1) {
+        const Node its = recorder.node(z.index);
+        given.ask(primitive, {operands, attributes}, {&its, 1}, {&z.derivative, 1}, where);
+    } else {
+        const std::vector<Node> z_bars = scratch.further.take(z.index, z.derivative, std::size_t(primitive.results));
+        given.ask(primitive, {operands, attributes}, recorder.results(z.index), z_bars, where);
+    }
     recorder.check_not_abandoned(primitive.name, where);
     for (std::size_t k = 0; k < operands.size(); ++k) {
         if (!given.x_bar[k].is_valid()) continue;
@@ -113,8 +143,13 @@ std::vector<Node> pull_through(Path& path, std::span<const Node> ys, std::span<c
     const std::span<Path::Step> steps = path.steps();
     for (std::size_t i = steps.size(); i-- > 0;) {
         if (scratch.parts.wait(steps[i].index)) scratch.parts.settle(recorder, origin, steps[i]);
-        if (!steps[i].derivative.is_valid()) continue;
-        origin.set(recorder.at(steps[i].index).where);
+        const Instruction& made = recorder.at(steps[i].index);
+        if (!steps[i].derivative.is_valid() && !scratch.further.wait(steps[i].index)) continue;
+        if (made.primitive->takes_result) {
+            scratch.further.add(made, steps[i].derivative);
+            continue;
+        }
+        origin.set(made.where);
         pull(path, steps[i], origin, scratch);
     }
     origin.set(where);
