@@ -180,8 +180,7 @@ TEST_CASE("replay: biases and relu join small products where nothing else reads 
     CHECK(joined > 100);
 }
 
-TEST_CASE("replay: softmax takes the logsumexp of its operand along") {
-    int joined = 0;
+TEST_CASE("replay: logsumexp with and without its slope, and softmax, along every axis") {
     for (DType dtype : floating)
         for (const Shape& shape : {Shape{1, 3}, Shape{20, 10}, Shape{33, 40}, Shape{3, 0}, Shape{0, 3}, Shape{4, 5, 6}})
             for (int axis = 0; axis < int(shape.rank()); ++axis)
@@ -194,19 +193,8 @@ TEST_CASE("replay: softmax takes the logsumexp of its operand along") {
                         if (which < 2) return {softmax(y, axis), z};
                         return {grad(sum(square(z)), x[0]), softmax(y, axis) * y};
                     };
-                    const Case its = of(function, {Random(3).tensor(shape, -4, 4, dtype)});
-                    CHECK(check_replay(its) == "");
-                    joined += has_joined(its);
+                    CHECK(check_replay(of(function, {Random(3).tensor(shape, -4, 4, dtype)})) == "");
                 }
-    CHECK(joined > 20);
-    // Over other axes it is another sum.
-    for (int which = 0; which < 2; ++which) {
-        const Case its = of([&](Tape&, std::span<const Node> x) -> std::vector<Node> {
-            return {logsumexp(x[0], which), softmax(x[0], 1 - which)};
-        }, {ramp({5, 5})});
-        CHECK(check_replay(its) == "");
-        CHECK_FALSE(has_joined(its));
-    }
 }
 
 TEST_CASE("replay: a layer's result may become its weight") {
