@@ -379,7 +379,9 @@ Node matmul(Operand x, Operand y, Transposed transposed) {
     const Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
     if (Recorder::owner(a) != Recorder::owner(b))
         throw TapeError("operands are on different tapes; record them on one", {"matmul", {}, {}, x.where()});
-    if (a.shape().rank() == 2 && b.shape().rank() == 2) return product(x, y, transposed);
+    Recorder& recorder = Recorder::of(a, "matmul", x.where());
+    const auto is_matrix = [&](Node z) { return recorder.at(z.index()).type.shape.rank() == 2; };
+    if (is_matrix(a) && is_matrix(b)) return bind(Op::matmul, {x, y}, matmul_attributes(transposed));
     return all_or_nothing(a, [&] { return product(x, y, transposed); });
 }
 

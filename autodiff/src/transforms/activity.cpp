@@ -96,10 +96,10 @@ void Cotangents::ask(const Primitive& primitive, const Operands& x, std::span<co
                      Where where) {
     if (primitive.vjp)
         in_the_name_of(primitive, where, [&] { primitive.vjp({x, z[0], z_bar[0], x_bar, states, z, z_bar}); });
-    const auto missing = std::find(states.begin(), states.end(), GiveState::wanted);
-    if (missing != states.end())
-        throw NotDifferentiable("has no vjp rule for operand " + std::to_string(missing - states.begin()),
-                                {primitive.name, {}, {}, where});
+}
+
+void Cotangents::refuse(std::size_t k, const Primitive& primitive, Where where) {
+    throw NotDifferentiable("has no vjp rule for operand " + std::to_string(k), {primitive.name, {}, {}, where});
 }
 
 }  // namespace gradtape::detail

@@ -59,9 +59,14 @@ struct Cotangents {
         x_bar.assign(operands, Node());
         states.assign(operands, GiveState::unwanted);
     }
-    /// Calls the rule, with all results and their cotangents. NotDifferentiable where it gives nothing to an operand that wants
-    /// something.
+    /// Calls the rule, with all results and their cotangents.
     void ask(const Primitive& primitive, const Operands& x, std::span<const Node> z, std::span<const Node> z_bar, Where where);
+    /// What operand k was given; a default-made Node is zero. NotDifferentiable where it wanted something and got nothing.
+    Node of(std::size_t k, const Primitive& primitive, Where where) const {
+        if (states[k] == GiveState::wanted) [[unlikely]] refuse(k, primitive, where);
+        return x_bar[k];
+    }
+    [[noreturn]] static void refuse(std::size_t k, const Primitive& primitive, Where where);
 };
 
 }  // namespace gradtape::detail

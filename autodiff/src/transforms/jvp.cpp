@@ -46,7 +46,7 @@ Node by_transpose(const Instruction& instruction, const Operands& x, Node z, std
         given.clear(x_dot.size());
         given.states[k] = GiveState::wanted;
         given.ask(*instruction.primitive, x, {&z, 1}, {&x_dot[k], 1}, instruction.where);
-        z_dot = sum_of(z_dot, given.x_bar[k]);
+        z_dot = sum_of(z_dot, given.of(k, *instruction.primitive, instruction.where));
     }
     return z_dot;
 }

@@ -122,9 +122,10 @@ void pull(Path& path, Path::Step z, Recorder::Origin& origin, Scratch& scratch) 
     }
     recorder.check_not_abandoned(primitive.name, where);
     for (std::size_t k = 0; k < operands.size(); ++k) {
-        if (!given.x_bar[k].is_valid()) continue;
-        check_partner(primitive.name, given.x_bar[k], operands[k], where);
-        add_to(*path.find(operands[k].index()), given.x_bar[k]);
+        const Node x_bar = given.of(k, primitive, where);
+        if (!x_bar.is_valid()) continue;
+        check_partner(primitive.name, x_bar, operands[k], where);
+        add_to(*path.find(operands[k].index()), x_bar);
     }
 }
 
