@@ -163,7 +163,4 @@ struct Plan {
     std::shared_ptr<const void> names;  ///< keeps the file names of a loaded program's guards alive
 };
 
-/// Turns a program into a plan. What has too many bytes is refused at `where`.
-Plan make_plan(const Program::Body& body, const CompileOptions& options, Where where);
-
 }  // namespace gradtape::detail

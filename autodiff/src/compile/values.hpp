@@ -2,8 +2,8 @@
 // more.
 #pragma once
 
+#include "../replay/plan.hpp"
 #include "memory.hpp"
-#include "plan.hpp"
 #include "schedule.hpp"
 
 #include <unordered_map>

@@ -1,6 +1,7 @@
 // From units to a plan: every value gets a buffer, every operation its operands' addresses.
+#include "build.hpp"
+
 #include "groups.hpp"
-#include "team.hpp"
 
 namespace gradtape::detail {
 namespace {
