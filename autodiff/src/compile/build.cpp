@@ -36,6 +36,7 @@ private:
         const std::vector<Index>& members = schedule_.units[u].members;
         const Instruction& instruction = at(members[0]);
         Call call{.first = plan_.call_operands, .first_result = plan_.call_results,
+                  .primitive = instruction.primitive, .where = instruction.where,
                   .kernel = kernel_of(*instruction.primitive), .attributes = instruction.attributes};
         std::vector<const Type*> types;
         for (Index operand : instruction.operands) {
@@ -58,7 +59,7 @@ private:
 
     void add_result(Call& call, const std::vector<Index>& members, std::uint32_t u) {
         const Index last = members.back();
-        call.results = {values_.store(last, u, false)};
+        call.results = {values_.store(last, u, at(last).primitive->in_place)};
         call.result_types = {at(last).type};
         if (members.size() > 1) add_finish(call, members);
         plan_.joined += members.size() - 1;

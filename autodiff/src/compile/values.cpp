@@ -202,7 +202,7 @@ bool ValuePlan::take_over(std::uint32_t u, Index i) {
     for (Index operand : at(i).operands) {
         const Index r = root(operand);
         if (buffer_[r] == no_buffer || plan_.buffers[buffer_[r]].home != Home::arena || schedule_.unit_of[r] == u) continue;
-        if (last_use_[r] != u || taken_over_[r] || bytes_of(r) != bytes_of(i) || !read_before(r, u, i)) continue;
+        if (last_use_[r] != u || taken_over_[r] || bytes_of(r) != bytes_of(i) || !can_overwrite(r, i) || !read_before(r, u, i)) continue;
         taken_over_[r] = 1;
         buffer_[i] = part_of(buffer_[r], 0, bytes_of(i));
         return true;

@@ -2,6 +2,7 @@
 #include "rewrite.hpp"
 
 #include "../execute/execute.hpp"
+#include "../ir/own.hpp"
 #include "../kernels/kernels.hpp"
 #include "../primitives/catalogue.hpp"
 
@@ -148,7 +149,9 @@ private:
             inputs.push_back({elements.back().raw(), &type});
         }
         Tensor z = Tensor::uninitialised(instruction.type);
-        kernel_of(*instruction.primitive)({inputs, data(z), instruction.type, instruction.attributes});
+        in_the_name_of(*instruction.primitive, instruction.where, [&] {
+            kernel_of(*instruction.primitive)({inputs, data(z), instruction.type, instruction.attributes});
+        });
         return known(z);
     }
 

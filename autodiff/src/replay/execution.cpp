@@ -1,6 +1,7 @@
 // Running a plan.
 #include "execution.hpp"
 
+#include "../ir/own.hpp"
 #include "sharing.hpp"
 
 #include <algorithm>
@@ -338,7 +339,9 @@ void Execution::run_call(std::uint32_t number) {
     const auto operands = std::span(kernel_operands_).subspan(call.first, call.operands.size());
     const auto further = std::span(kernel_results_).subspan(call.first_result + 1, call.results.size() - 1);
     for (std::size_t k = 0; k < further.size(); ++k) further[k] = {outputs[k + 1], &call.result_types[k + 1]};
-    call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further});
+    in_the_name_of(*call.primitive, call.where, [&] {
+        call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further});
+    });
 }
 
 void Execution::check_guard(const Guard& guard) const {

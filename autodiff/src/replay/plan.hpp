@@ -85,6 +85,8 @@ struct Group {
 struct Call {
     Prepared prepared = {};  ///< with `run` null: the generic kernel, below
     std::size_t first, first_result;  ///< numbers of the first operand and result among those of all calls
+    const Primitive* primitive;
+    Where where;
     Kernel kernel;
     Attributes attributes;
     std::vector<Type> types = {}, result_types = {};  ///< of operands and results

@@ -1,6 +1,8 @@
 // Plain evaluation: the program is recorded again on a tape of its own.
 #include "evaluate.hpp"
 
+#include "../ir/own.hpp"
+
 namespace gradtape::detail {
 namespace {
 
@@ -54,7 +56,9 @@ bool Evaluation::step() {
     } else {
         operands_.clear();
         for (Index operand : instruction.operands) operands_.push_back(now_[operand]);
-        made = recorder.record(*instruction.primitive, operands_, instruction.attributes, instruction.where);
+        made = in_the_name_of(*instruction.primitive, instruction.where, [&] {
+            return recorder.record(*instruction.primitive, operands_, instruction.attributes, instruction.where);
+        });
     }
     now_.push_back(made.index());
     return true;
