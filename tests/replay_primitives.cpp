@@ -46,8 +46,10 @@ Case make_case(const Primitive& primitive, const Sample& sample, DType dtype, co
     Node z = apply(primitive, x, attributes);
     std::vector<Node> outputs = {z};
     if (setting.neighbours) outputs.push_back(neighbour(z, one));
-    if (primitive.differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
-        outputs.push_back(grad(sum(setting.neighbours ? outputs.back() : z), x.back()));
+    if (primitive.differentiable && is_floating(z.dtype()))
+        for (const Node& its : x)
+            if (is_floating(its.dtype()) && (primitive.indices || same_node(its, x.back())))
+                outputs.push_back(grad(sum(setting.neighbours ? outputs[1] : z), its));
     its.body = Program(tape, outputs).body();
     settle_guards(its.body, its.recorded);
     return its;

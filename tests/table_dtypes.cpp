@@ -1,4 +1,4 @@
-// Which element types every primitive takes: its record says so, its kernels and its shape rule do, and ops.hpp promises it.
+// Which element types every primitive takes: its record says so, its kernels and its shape rule do, and the headers promise it.
 #include "kernels/kernels.hpp"
 #include "support/refusals.hpp"
 #include "support/samples.hpp"
@@ -43,7 +43,7 @@ TEST_CASE("dtypes: elementwise primitives have the kernels, and no others") {
         }
 }
 
-/// What a comment of ops.hpp says; `otherwise` where it says nothing.
+/// What a comment of theirs says; `otherwise` where it says nothing.
 DTypes promise(const std::string& text, DTypes otherwise) {
     const auto says = [&](const char* words) { return text.find(words) != text.npos; };
     if (says("floating only") || says("Floating only")) return {DType::float32, DType::float64};
@@ -56,11 +56,12 @@ DTypes promise(const std::string& text, DTypes otherwise) {
 
 /// By operation: what its comment says, or that of the operations above it, or the heading of its section.
 std::map<std::string, DTypes> promises() {
-    static const std::regex declaration(R"(^Node (\w+)\(.*)");
+    static const std::regex declaration(R"(^(?:Node|Sorted) (\w+)\(.*)");
     std::map<std::string, DTypes> result;
     std::string heading, comment, before;
     std::smatch match;
-    for (const std::string& line : house::lines_of(house::read("autodiff/include/gradtape/ops.hpp"))) {
+    const std::string text = house::read("autodiff/include/gradtape/ops.hpp") + house::read("autodiff/include/gradtape/ops_indexing.hpp");
+    for (const std::string& line : house::lines_of(text)) {
         if (line.rfind("// ----", 0) == 0) {
             heading = line;
             comment.clear();
@@ -72,7 +73,7 @@ std::map<std::string, DTypes> promises() {
     return result;
 }
 
-TEST_CASE("dtypes: ops.hpp promises what the records say") {
+TEST_CASE("dtypes: the headers promise what the records say") {
     const std::map<std::string, DTypes> promised = promises();
     std::size_t found = 0;
     for (const Primitive* p : operations()) {

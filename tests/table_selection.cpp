@@ -68,9 +68,11 @@ std::string leaks(Tape& tape, Node hidden, const std::vector<Node>& x, DType dty
 }
 
 std::vector<Node> leaves(Tape& tape, const Primitive& p, const Sample& sample, DType dtype) {
+    Random random(5);
     std::vector<Node> result;
     for (std::size_t k = 0; k < sample.shapes.size(); ++k)
-        result.push_back(tape.parameter(hostile_operand(k, sample.shapes[k], operand_dtype(p, k, dtype))));
+        result.push_back(tape.parameter(is_index(p, k) ? sample_indices(sample, k, random)
+                                                       : hostile_operand(k, sample.shapes[k], operand_dtype(p, k, dtype))));
     return result;
 }
 

@@ -211,7 +211,8 @@ TEST_CASE("table: other kernels may write over their first operand where the pri
             Random random(++found);
             std::vector<Tensor> operands;
             std::vector<Node> nodes;
-            for (const Shape& shape : sample.shapes) operands.push_back(random.tensor(shape, -1, 1));
+            for (std::size_t k = 0; k < sample.shapes.size(); ++k)
+                operands.push_back(is_index(*p, k) ? sample_indices(sample, k, random) : random.tensor(sample.shapes[k], -1, 1));
             for (const Tensor& operand : operands) nodes.push_back(tape.input(operand));
             const Tensor expected = applied(*p, nodes, sample).value();
             std::vector<KernelCall::In> in;

@@ -17,4 +17,8 @@ Array from(const Tensor& tensor);
 std::optional<std::vector<long double>> evaluate(const std::string& name, const std::vector<Array>& operands,
                                                  const Attributes& attributes, const Type& result);
 
+/// The same for those of indexing and order.
+std::optional<std::vector<long double>> indexing(const std::string& name, const std::vector<Array>& operands,
+                                                 const Attributes& attributes, const Type& result);
+
 }  // namespace gradtape::test::naive

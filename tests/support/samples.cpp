@@ -1,5 +1,6 @@
 #include "samples.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -148,17 +149,15 @@ std::string name_of(const Primitive& primitive, const Sample& sample) {
 }
 
 std::vector<Sample> samples(const Primitive& primitive) {
-    if (const auto found = structural.find(primitive.name); found != structural.end()) {
-        std::vector<Sample> result;
-        for (int k = 0; k < primitive.results; ++k)
-            for (Sample sample : found->second) {
-                sample.result = std::size_t(k);
-                result.push_back(sample);
-            }
-        return result;
-    }
-    if (!primitive.elementwise) return {};
+    const auto found = structural.find(primitive.name);
+    const std::vector<Sample> listed = found != structural.end() ? found->second : indexing_samples(primitive.name);
     std::vector<Sample> result;
+    for (int k = 0; k < primitive.results; ++k)
+        for (Sample sample : listed) {
+            sample.result = std::size_t(k);
+            result.push_back(sample);
+        }
+    if (!listed.empty() || !primitive.elementwise) return result;
     const Shape shapes[] = {{5}, scalar, {1}, {0}, {2, 3}, {17}, {1, 1}, {3, 0, 2}};
     for (const Shape& shape : shapes)
         result.push_back({std::vector<Shape>(std::size_t(primitive.arity), shape), {}});
@@ -166,8 +165,11 @@ std::vector<Sample> samples(const Primitive& primitive) {
 }
 
 DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype) {
+    if (is_index(primitive, k)) return DType::int64;
     return primitive.elementwise && k < primitive.loop_operand ? DType::boolean : dtype;
 }
+
+bool is_index(const Primitive& primitive, std::size_t k) { return primitive.indices >> k & 1; }
 
 const Domain& domain_of(const Primitive& primitive, std::size_t k) {
     return primitive.domain[std::min<std::size_t>(k, 2)];
@@ -186,10 +188,19 @@ Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& sh
     return make(elements, shape, dtype);
 }
 
+Tensor sample_indices(const Sample& sample, std::size_t k, Random& random) {
+    std::vector<double> elements;
+    for (std::int64_t i = 0; i < sample.shapes[k].elements(); ++i)
+        elements.push_back(double(sample.lowest + random.below(int(sample.highest - sample.lowest + 1))));
+    return make(elements, sample.shapes[k], DType::int64);
+}
+
 std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sample, DType dtype, Random& random) {
     std::vector<Tensor> result;
     for (std::size_t k = 0; k < sample.shapes.size(); ++k)
-        result.push_back(sample_operand(primitive, k, sample.shapes[k], operand_dtype(primitive, k, dtype), random));
+        result.push_back(is_index(primitive, k)
+                             ? sample_indices(sample, k, random)
+                             : sample_operand(primitive, k, sample.shapes[k], operand_dtype(primitive, k, dtype), random));
     return result;
 }
 
@@ -200,8 +211,8 @@ Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample
     for (const Tensor& t : sample_operands(primitive, sample, floating ? DType::float64 : DType::boolean, random))
         x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
     const Node z = applied(primitive, x, sample);
-    if (primitive.differentiable && is_floating(z.dtype()) && is_floating(x.back().dtype()))
-        vjp(z, x.back(), full_like(z, 0.1));
+    const auto last = std::find_if(x.rbegin(), x.rend(), [](Node its) { return is_floating(its.dtype()); });
+    if (primitive.differentiable && is_floating(z.dtype()) && last != x.rend()) vjp(z, *last, full_like(z, 0.1));
     return z;
 }
 

@@ -11,7 +11,11 @@ struct Sample {
     std::vector<Shape> shapes;  ///< of the operands
     Attributes attributes{};
     std::size_t result = 0;  ///< which of the primitive's results is looked at
+    std::int64_t lowest = 0, highest = 0;  ///< of operands that are indices
 };
+
+/// Those of the primitives of indexing and order; none of others.
+std::vector<Sample> indexing_samples(const std::string& primitive);
 
 /// The sample's result of the primitive.
 Node applied(const Primitive& primitive, const std::vector<Node>& operands, const Sample& sample);
@@ -22,18 +26,22 @@ std::string name_of(const Primitive& primitive, const Sample& sample);
 /// none, which fails a test.
 std::vector<Sample> samples(const Primitive& primitive);
 
-/// The dtypes of operand `k` when the primitive computes in `dtype` (the condition of `where` stays boolean).
+/// The dtypes of operand `k` when the primitive computes in `dtype` (the condition of `where` stays boolean, indices int64).
 DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype);
+
+bool is_index(const Primitive& primitive, std::size_t k);
 
 /// The last domain given serves all further operands.
 const Domain& domain_of(const Primitive& primitive, std::size_t k);
 
 /// A random operand `k` from the primitive's domain.
 Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random);
+/// The same of an operand that is indices.
+Tensor sample_indices(const Sample& sample, std::size_t k, Random& random);
 std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sample, DType dtype, Random& random);
 
-/// Records the primitive on random operands (a parameter, then inputs), and after it the cotangent of the last operand
-/// where there is one. Gives the primitive's result.
+/// Records the primitive on random operands (a parameter, then inputs), and after it the cotangent of the last floating
+/// operand where there is one. Gives the primitive's result.
 Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample);
 
 /// The library's primitives, but for leaves and further results.

@@ -5,6 +5,7 @@
 
 #include <gradtape/compile.hpp>
 #include <gradtape/ops.hpp>
+#include <gradtape/ops_indexing.hpp>
 #include <gradtape/program.hpp>
 #include <gradtape/serialise.hpp>
 #include <gradtape/tape.hpp>

@@ -61,6 +61,13 @@ struct Define : Primitive {
     constexpr Define logic(int operands) const { return elementwise(operands, boolean_type).takes({DType::boolean}).piecewise_constant(); }
     /// Which operand's dtype decides: those before it are boolean.
     constexpr Define decided_by(std::size_t operand) const { return with([&](Define& d) { d.loop_operand = operand; }); }
+    /// Operand k is int64 whatever dtype the others have, and its values may be refused: the kernel throws.
+    constexpr Define indexed_by(int k) const {
+        return with([&](Define& d) {
+            d.indices = std::uint8_t(1 << k);
+            d.never_throws = false;
+        });
+    }
     constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
     /// By one kernel for all instruction sets.
     constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }
