@@ -251,6 +251,21 @@ TEST_CASE("edge: a replay refuses places outside, names the line, and leaves par
         }
 }
 
+TEST_CASE("edge: a parameter is scattered into where it is, and stays as it was where an index is refused") {
+    Tape tape;
+    const Node table = tape.parameter(Tensor::full({1000}, 1.0)), at = tape.input(places({0, 1})), y = tape.input(Tensor{1, 2});
+    const Node picked = take(table, at, 0), into = scatter_add(table, at, y * picked, 0);
+    Replay replay(compile(tape, {sum(picked)}, {{table, into}}));
+    CHECK(compile(tape, {sum(picked)}, {{table, into}}).arena_bytes() < 8000);
+    replay.run();
+    replay.run();
+    CHECK(mismatch(take(tape.constant(replay.parameter(0)), places({0, 1, 2}), 0), {4, 9, 1}) == "");
+    const Tensor before = replay.parameter(0).copy();
+    replay.set_input(0, places({0, 1000}));
+    CHECK_THROWS_AS(replay.run(), ValueError);
+    CHECK(same_bits(replay.parameter(0), before));
+}
+
 TEST_CASE("edge: what an abstract tape has not seen is refused by its replay") {
     Tape tape(gradtape::Recording::abstract);
     const Node x = tape.input(Type{DType::float64, {3}}), i = tape.input(Type{DType::int64, {2}});

@@ -2,6 +2,7 @@
 #include "support/awkward_program.hpp"
 #include "support/pass_check.hpp"
 #include "support/replay_program.hpp"
+#include "support/samples.hpp"
 
 #include "examples/support/post_data.hpp"
 
@@ -151,6 +152,18 @@ TEST_CASE("replay: products of all sizes and orders of operands allocate nothing
                         const long found = count_in([&] { replay.run(); });
                         if (found) FAIL_CHECK(found << " allocations: " << tx << ty << ' ' << m << ' ' << n << ' ' << k);
                     }
+}
+
+TEST_CASE("replay: every primitive allocates nothing") {
+    for (const Primitive* p : operations())
+        for (const Sample& sample : samples(*p)) {
+            if (p->effect) continue;  // a guard of other numbers
+            Tape tape;
+            Replay replay(compile(tape, {record_with_derivative(tape, *p, sample)}, {}, {.fold = false}));
+            replay.run();
+            const long found = count_in([&] { replay.run(); });
+            if (found) FAIL_CHECK(found << " allocations: " << p->name);
+        }
 }
 
 TEST_CASE("replay: random programs allocate nothing, however compiled") {

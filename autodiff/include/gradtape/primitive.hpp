@@ -239,7 +239,7 @@ struct Primitive {
     bool elementwise = false;             ///< result element i depends on element i of the operands only: so vjp is jvp
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised
     bool in_place = false;                ///< the result may take the place of an operand of its size; of the first
-                                          ///< one only, unless elementwise
+                                          ///< one only, unless elementwise. A kernel throws before it writes there
     bool linear = false;                  ///< in all operands together: jvp applies the primitive to tangents
     bool multilinear = false;             ///< in each operand: jvp replaces one operand by its tangent
     /// Which of its operands' dtypes it takes: of operand `loop_operand`, and of all after it.

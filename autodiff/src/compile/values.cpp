@@ -139,7 +139,8 @@ void ValuePlan::choose_outputs() {
 }
 
 void ValuePlan::choose_updates() {
-    // A run that a guard or a kernel of somebody's stops leaves the parameters as they were.
+    // A run that a guard or a kernel stops leaves the parameters as they were. The last to do so may write over one itself: a
+    // kernel that has no loops throws, if at all, before it writes in place.
     std::uint32_t last_stop = 0;
     bool may_stop = false;
     for (std::uint32_t u = 0; u < schedule_.units.size(); ++u)
@@ -151,7 +152,9 @@ void ValuePlan::choose_updates() {
         const Index p = update.parameter, v = root(update.value);
         plan_.updated[parameter_of_[p]] = 1;
         if (v == p) continue;
-        if (in_place_update(p, v) && !(may_stop && schedule_.unit_of[v] <= last_stop)) {
+        const std::uint32_t u = schedule_.unit_of[v];
+        const bool too_early = may_stop && (has_loops(*at(v).primitive) ? u <= last_stop : u < last_stop);
+        if (in_place_update(p, v) && !too_early) {
             buffer_[v] = buffer_[p];
             stored_[v] = 1;
         } else {
