@@ -11,3 +11,4 @@
 #include <gradtape/tape.hpp>
 #include <gradtape/tensor.hpp>
 #include <gradtape/transforms.hpp>
+#include <gradtape/vmap.hpp>

@@ -147,10 +147,31 @@ struct JvpCall {
     }
 };
 
+struct Primitive;
+
+/// Batching: a rule computes an instruction for a whole batch. Batched operands have one axis more, the first; results have it.
+struct BatchCall {
+    const Primitive& primitive;
+    Operands x;
+    std::span<const char> batched;  ///< of each operand; of one at least
+    std::int64_t size;              ///< extent of the axis
+    std::span<Node> z;              ///< of each result
+
+    /// Operand k with the axis: repeated along it where it has none.
+    Node with_axis(std::size_t k) const;
+    /// The results are those of the primitive itself, for these operands and attributes.
+    void apply(std::span<const Node> operands, const Attributes& attributes) const;
+    /// Result k.
+    void give(std::size_t k, Node result) const {
+        if (k < z.size()) z[k] = result;
+    }
+};
+
 using ShapeRule = Type (*)(const ShapeCall&);
 using Kernel = void (*)(const KernelCall&);
 using VjpRule = void (*)(const VjpCall&);
 using JvpRule = void (*)(const JvpCall&);
+using BatchRule = void (*)(const BatchCall&);
 /// One of several instructions that read parts of one operand x: its attributes, and its result's cotangent.
 struct Part {
     Attributes attributes;
@@ -235,6 +256,7 @@ struct Primitive {
     std::size_t loop_operand = 0;         ///< elementwise: which operand's dtype decides; those before it are boolean
     VjpRule vjp = nullptr;
     JvpRule jvp = nullptr;
+    BatchRule batch = nullptr;            ///< not needed where elementwise
     PartsRule vjp_parts = nullptr;        ///< in place of vjp, for an operand that several instructions take parts of
     bool elementwise = false;             ///< result element i depends on element i of the operands only: so vjp is jvp
     bool commutative = false;             ///< operands may be swapped; which of two NaNs a result keeps is not promised

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../kernels/loops.hpp"
+#include "batching.hpp"
 #include "record.hpp"
 
 #ifdef GRADTAPE_RECORDS

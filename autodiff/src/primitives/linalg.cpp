@@ -44,7 +44,16 @@ GRADTAPE_PRIMITIVE(matmul, of(2)
     .shaped([](const ShapeCall& call) { return product_type(call, 0); }).takes(floats)
     .vjp([](const Operands& x, Node, Node z_bar) { return x_cotangent(x[1], z_bar, flags(x.attributes)); },
          [](const Operands& x, Node, Node z_bar) { return y_cotangent(x[0], z_bar, flags(x.attributes)); })
-    .multilinear().on(any_real))
+    .multilinear()
+    .batch([](const BatchCall& call) {
+        const Transposed t = flags(call.x.attributes);
+        const Node x = call.x[0], y = call.x[1];
+        if (call.batched[1] || t.x || x.shape().rank() != 3) return call.apply(all_with_axis(call), call.x.attributes);
+        // Rows of a batch of matrices, times one matrix: a single product.
+        const std::int64_t m = x.shape(1), k = x.shape(2);
+        const Node z = gradtape::matmul(gradtape::reshape(x, {call.size * m, k}), y, t);
+        call.give(0, gradtape::reshape(z, {call.size, m, z.shape(1)}));
+    }).on(any_real))
 
 // z = w + s op(x) op(y) for matrices and a number s: what a rewrite that may change rounding makes of w + s matmul(x, y).
 // In place of w it is one call.
@@ -89,6 +98,11 @@ GRADTAPE_PRIMITIVE(addmm, of(4)
              return gradtape::reshape(dot, {}) * gradtape::matmul(x[1], x[2], flags(x.attributes));
          })
     .overwriting()
+    .batch([](const BatchCall& call) {
+        const Node product = gradtape::matmul(call.with_axis(1), call.with_axis(2), flags(call.x.attributes));
+        const Node scale = gradtape::reshape(call.with_axis(3), {call.size, 1, 1});
+        call.give(0, call.with_axis(0) + scale * product);
+    })
     .on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -91,6 +91,7 @@ struct Define : Primitive {
                 d.Primitive::jvp = jvp_by_operand(rules...);
         });
     }
+    constexpr Define batch(BatchRule rule) const { return with([&](Define& d) { d.Primitive::batch = rule; }); }
     constexpr Define vjp_parts(PartsRule rule) const { return with([&](Define& d) { d.Primitive::vjp_parts = rule; }); }
     constexpr Define commutative() const { return with([](Define& d) { d.Primitive::commutative = true; }); }
     /// The dtypes that its operands may have; without this, all.

@@ -147,6 +147,6 @@ GRADTAPE_PRIMITIVE(cast, elementwise(1, [](const ShapeCall& call) {
 // z = x, and no derivative
 GRADTAPE_PRIMITIVE(stop_gradient, of(1)
     .shaped(first_type).identity().piecewise_constant()
-    .on(any_real))
+    .batch([](const BatchCall& call) { call.apply(call.x.nodes, {}); }).on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

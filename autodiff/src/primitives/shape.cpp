@@ -31,7 +31,15 @@ GRADTAPE_PRIMITIVE(broadcast_to, of(1)
         if (!fits) call.refuse("shape " + to_string(from) + " does not broadcast to " + to_string(to));
         return Type{call[0].dtype, to};
     })
-    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::sum_to(z_bar, x[0].shape()); }).linear().on(any_real))
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::sum_to(z_bar, x[0].shape()); }).linear()
+    .batch([](const BatchCall& call) {
+        const Shape &to = call.x.attributes.get<Shape>("shape"), from = call.x[0].shape();
+        Shape aligned{from[0]};
+        for (std::size_t i = from.rank() - 1; i < to.rank(); ++i) aligned.push_back(1);
+        for (std::size_t i = 1; i < from.rank(); ++i) aligned.push_back(from[i]);
+        const Node x = gradtape::reshape(call.x[0], aligned);
+        call.apply({{x}}, {{"shape", behind(call.size, to)}});
+    }).on(any_real))
 
 // z = the same elements in another shape
 GRADTAPE_PRIMITIVE(reshape, of(1)
@@ -43,7 +51,10 @@ GRADTAPE_PRIMITIVE(reshape, of(1)
         return Type{call[0].dtype, target(call)};
     })
     .identity()
-    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::reshape(z_bar, x[0].shape()); }).linear().on(any_real))
+    .vjp([](const Operands& x, Node, Node z_bar) { return gradtape::reshape(z_bar, x[0].shape()); }).linear()
+    .batch([](const BatchCall& call) {
+        call.apply(call.x.nodes, {{"shape", behind(call.size, call.x.attributes.get<Shape>("shape"))}});
+    }).on(any_real))
 
 // z.shape[i] = x.shape[permutation[i]]
 GRADTAPE_KERNELS(transpose, whole([](const KernelCall& call) {
@@ -68,7 +79,10 @@ GRADTAPE_PRIMITIVE(transpose, of(1)
         Shape inverse = permutation;
         for (std::size_t i = 0; i < permutation.size(); ++i) inverse[std::size_t(permutation[i])] = std::int64_t(i);
         return gradtape::transpose(z_bar, inverse);
-    }).linear().on(any_real))
+    }).linear()
+    .batch([](const BatchCall& call) {
+        call.apply(call.x.nodes, {{"permutation", behind(0, shifted(call.x.attributes.get<Shape>("permutation")))}});
+    }).on(any_real))
 
 namespace {
 
@@ -117,6 +131,13 @@ Node add_parts(Node x, Node sum, std::span<const Part> parts) {
     return gradtape::apply(primitive(Op::add_slices), operands, {{"start", std::move(starts)}, {"step", std::move(steps)}});
 }
 
+/// A window that is whole along the axis.
+void batch_window(const BatchCall& call) {
+    const Attributes& its = call.x.attributes;
+    call.apply(call.x.nodes, {{"start", behind(0, its.get<Shape>("start"))}, {"step", behind(1, its.get<Shape>("step"))},
+                              {"shape", behind(call.size, its.get<Shape>("shape"))}});
+}
+
 }  // namespace
 
 // z[i] = x[start + i step], of the given shape
@@ -131,7 +152,7 @@ GRADTAPE_PRIMITIVE(slice, of(1)
         return Type{call[0].dtype, target(call)};
     })
     .vjp_parts(add_parts)
-    .linear().on(any_real))
+    .linear().batch(batch_window).on(any_real))
 
 // z[start + i step] = x[i], zero elsewhere: the transpose of slice
 GRADTAPE_KERNELS(unslice, whole([](const KernelCall& call) {
@@ -145,7 +166,7 @@ GRADTAPE_PRIMITIVE(unslice, of(1)
         return Type{call[0].dtype, target(call)};
     })
     .vjp([](const Operands& x, Node, Node z_bar) { return bind_window(Op::slice, z_bar, x.attributes, x[0].shape()); })
-    .linear().on(any_real))
+    .linear().batch(batch_window).on(any_real))
 
 // z = w, and to z[start + i step] is added x[i], for each further operand x in turn. In place of w it writes the windows
 // only. `start` and `step` have those of the first window, then those of the next.
@@ -211,7 +232,19 @@ GRADTAPE_PRIMITIVE(add_slices, of(Primitive::variadic)
             call.give(k, bind_window(Op::slice, call.z_bar, {{"start", as_shape(window.start)}, {"step", as_shape(window.step)}},
                                      call.x[k].shape()));
         }
-    }).linear().overwriting().on(any_real))
+    }).linear().overwriting()
+    .batch([](const BatchCall& call) {
+        const std::size_t rank = call.with_axis(0).shape().rank() - 1;
+        Integers starts, steps;
+        for (std::size_t k = 1; k < call.x.count(); ++k) {
+            const Window window = window_of(call.x.attributes, k, rank);
+            starts.push_back(0);
+            steps.push_back(1);
+            starts.insert(starts.end(), window.start.begin(), window.start.end());
+            steps.insert(steps.end(), window.step.begin(), window.step.end());
+        }
+        call.apply(all_with_axis(call), {{"start", starts}, {"step", steps}});
+    }).on(any_real))
 
 // z = the operands side by side along `axis`
 GRADTAPE_KERNELS(concatenate, whole([](const KernelCall& call) {
@@ -253,7 +286,10 @@ GRADTAPE_PRIMITIVE(concatenate, of(Primitive::variadic)
                                                    : bind_window(Op::slice, call.z_bar, {{"start", start}, {"step", step}}, shape));
             start[axis] += shape[axis];
         }
-    }).linear().on(any_real))
+    }).linear()
+    .batch([](const BatchCall& call) {
+        call.apply(all_with_axis(call), {{"axis", call.x.attributes.get<std::int64_t>("axis") + 1}});
+    }).on(any_real))
 
 namespace {
 
@@ -298,6 +334,11 @@ GRADTAPE_PRIMITIVE(pad, of(1)
     })
     .jvp([](const Operands& x, Node, Node x_dot) {
         return gradtape::pad(x_dot, x.attributes.get<Shape>("before"), x.attributes.get<Shape>("after"));
-    }).on(any_real))
+    }).batch([](const BatchCall& call) {
+        const Attributes& its = call.x.attributes;
+        call.apply(call.x.nodes, {{"before", behind(0, its.get<Shape>("before"))}, {"after", behind(0, its.get<Shape>("after"))},
+                                  {"value", its.get<double>("value")}});
+    })
+    .on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA
