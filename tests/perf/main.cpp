@@ -161,6 +161,12 @@ Work hessian_vector_product() {
             .libtorch = {}, .limit = replayed.gradient, .check = replayed.reversed, .target = 2.5, .bound_us = {}};
 }
 
+Work per_sample_gradients() {
+    const PostProblem p = post_problem(5, 256);
+    return {.name = "per-sample gradients of the post's 3-5-1 network by vmap, batch 256, against a loop", .ours = per_sample(p, true),
+            .libtorch = {}, .limit = per_sample(p, false), .check = {}, .target = 0.05, .tolerance = 1e-12, .bound_us = {}};
+}
+
 /// Made one at a time, since the large ones take much memory.
 const std::vector<std::function<Work()>>& works() {
     static const std::vector<std::function<Work()>> list = {
@@ -180,6 +186,7 @@ const std::vector<std::function<Work()>>& works() {
         [] { return mlp_shared({784, 1024, 1024, 10}, 256, 1.85); },
         [] { return fused_replayed(Against::limit, 1.3); }, [] { return fused_replayed(Against::libtorch, 8); },
         [] { return chain_replayed(); }, [] { return hessian_vector_product(); }, [] { return compiling(); },
+        [] { return per_sample_gradients(); },
         [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },
         [] { return sum_over(1000, 1000, -1); }, [] { return sum_over(256, 1024, 0); },
         [] { return sum_over(256, 1024, 1); }, [] { return product<double>(10, 3, 3); },

@@ -51,4 +51,7 @@ struct HessianVector {
 };
 HessianVector hessian_vector(const MlpProblem& problem);
 
+/// Gradients of each sample's loss by the post's weights: by vmap, or by a loop.
+Contender per_sample(const PostProblem& problem, bool mapped);
+
 }  // namespace perf

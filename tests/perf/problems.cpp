@@ -35,9 +35,9 @@ private:
 
 }  // namespace
 
-PostProblem post_problem(int hidden) {
+PostProblem post_problem(int hidden, int batch) {
     Generator g(1);
-    PostProblem p{hidden, 10, 2.0, 1e-3, g.fill<double>(30, -1.5, 1.5), {}, {}, {}};
+    PostProblem p{hidden, batch, 2.0, 1e-3, g.fill<double>(std::size_t(3 * batch), -1.5, 1.5), {}, {}, {}};
     for (int i = 0; i < p.batch; ++i) {
         p.x[3 * i + 2] = 1.0;
         p.y.push_back(p.x[3 * i] > p.x[3 * i + 1] ? 1.0 : -1.0);

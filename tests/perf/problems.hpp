@@ -17,7 +17,7 @@ struct PostProblem {
     std::vector<double> w0;  ///< (hidden, 3)
     std::vector<double> w1;  ///< (1, hidden)
 };
-PostProblem post_problem(int hidden);
+PostProblem post_problem(int hidden, int batch = 10);
 
 /// Dense layers with bias, relu between them, softmax cross-entropy at the end.
 struct MlpProblem {
