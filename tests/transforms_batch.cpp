@@ -33,15 +33,15 @@ std::string against_loop(const Primitive& p, const Sample& sample, DType dtype, 
     Tape tape;
     std::vector<Node> inputs;
     MapAxes axes;
+    std::vector<std::vector<Tensor>> examples;
+    for (std::int64_t b = 0; b < std::max<std::int64_t>(1, size); ++b) examples.push_back(sample_operands(p, sample, dtype, random));
     for (std::size_t k = 0; k < sample.shapes.size(); ++k) {
         const bool mapped = k >= 31 || (which >> k & 1);
-        std::vector<Node> examples;
-        const DType own = operand_dtype(p, k, dtype);
-        for (std::int64_t b = 0; b < (mapped ? size : 1); ++b)
-            examples.push_back(tape.input(sample_operand(p, k, sample.shapes[k], own, random)));
+        std::vector<Node> each;
+        for (const auto& operands : examples) each.push_back(tape.input(operands[k]));
         Shape none{0};
         for (std::int64_t extent : sample.shapes[k]) none.push_back(extent);
-        inputs.push_back(!mapped ? examples[0] : size == 0 ? tape.input(Tensor::zeros(none, own)) : stack(examples, 0));
+        inputs.push_back(!mapped ? each[0] : size == 0 ? tape.input(Tensor::zeros(none, each[0].dtype())) : stack(each, 0));
         axes.in.push_back(mapped ? 0 : unmapped);
     }
     const auto one = [&](std::span<const Node> x) { return apply_all(p, x, sample.attributes); };

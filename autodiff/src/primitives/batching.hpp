@@ -40,4 +40,8 @@ inline void batch_axes(const BatchCall& call) {
     call.apply(all_with_axis(call), changed(call.x.attributes, "axes", shifted(call.x.attributes.get<Shape>("axes"))));
 }
 
+inline void batch_axis(const BatchCall& call) {
+    call.apply(all_with_axis(call), changed(call.x.attributes, "axis", call.x.attributes.get<std::int64_t>("axis") + 1));
+}
+
 }  // namespace gradtape::detail

@@ -215,13 +215,36 @@ Node of_those_that_stay(const Operands& x, Node bars) {
     return gradtape::where(mask, bars, 0.0);
 }
 
+/// Of a batch. Where each example has indices of its own, they go along the axis.
+void batch_picks(const BatchCall& call) {
+    const std::int64_t axis = call.x.attributes.get<std::int64_t>("axis");
+    const bool along = call.x.attributes.get<bool>("along");
+    std::vector<Node> nodes = all_with_axis(call);
+    if (along || !call.batched[1]) {
+        if (!along) nodes[1] = call.x[1];
+        return call.apply(nodes, {{"axis", axis + 1}, {"along", along}});
+    }
+    const Shape x = nodes[0].shape(), indices = nodes[1].shape();
+    std::int64_t before = 1, after = 1, count = 1;
+    Shape picked{call.size};
+    for (std::int64_t i = 1; i <= axis; ++i) before *= x[std::size_t(i)], picked.push_back(x[std::size_t(i)]);
+    for (std::size_t i = 1; i < indices.rank(); ++i) count *= indices[i], picked.push_back(indices[i]);
+    for (std::size_t i = std::size_t(axis) + 2; i < x.rank(); ++i) after *= x[i], picked.push_back(x[i]);
+    const bool gathers = nodes.size() == 2;
+    nodes[0] = gradtape::reshape(nodes[0], {call.size, before, x[std::size_t(axis) + 1], after});
+    nodes[1] = gradtape::broadcast_to(gradtape::reshape(nodes[1], {call.size, 1, count, 1}), {call.size, before, count, after});
+    if (!gathers) nodes[2] = gradtape::reshape(nodes[2], {call.size, before, count, after});
+    const Node z = gradtape::apply(call.primitive, nodes, {{"axis", std::int64_t(2)}, {"along", true}});
+    call.give(0, gradtape::reshape(z, gathers ? picked : x));
+}
+
 }  // namespace
 
 // z = x at `indices` of `axis`: x[…, indices, …]; or, with `along`, in each row along the axis at indices of its own.
 GRADTAPE_PRIMITIVE(gather, of(2).indexed_by(1)
     .with_settings({"axis", Kind::integer}, {"along", Kind::flag})
     .shaped([](const ShapeCall& call) { return Type{call[0].dtype, picked_shape(call)}; })
-    .computed(gather_kernel)
+    .computed(gather_kernel).batch(batch_picks)
     .vjp([](const Operands& x, Node, Node z_bar) { return apply_like(Op::scatter_add, {full_like(x[0], 0.0), x[1], z_bar}, x); })
     .jvp([](const Operands& x, Node, Node x_dot) { return apply_like(Op::gather, {x_dot, x[1]}, x); }).on(any_real))
 
@@ -233,7 +256,7 @@ GRADTAPE_PRIMITIVE(scatter_add, of(3).indexed_by(1)
         if (call[0].dtype == DType::boolean) call.refuse_dtype("takes numbers, not boolean: cast first");
         return scattered_type(call);
     })
-    .computed(scatter_add_kernel)
+    .computed(scatter_add_kernel).batch(batch_picks)
     .vjp([](const VjpCall& call) {
         call.give(0, call.z_bar);
         if (call.wants(2)) call.give(2, apply_like(Op::gather, {call.z_bar, call.x[1]}, call.x));
@@ -246,7 +269,7 @@ GRADTAPE_PRIMITIVE(scatter_add, of(3).indexed_by(1)
 // z = x, but the updates where gather would take them from: of several for one place the last, which alone has a derivative
 GRADTAPE_PRIMITIVE(scatter, of(3).indexed_by(1)
     .with_settings({"axis", Kind::integer}, {"along", Kind::flag})
-    .shaped(scattered_type).computed(scatter_kernel)
+    .shaped(scattered_type).computed(scatter_kernel).batch(batch_picks)
     .vjp([](const VjpCall& call) {
         const Node z_bar = call.z_bar, indices = call.x[1];
         if (call.wants(0)) call.give(0, apply_like(Op::scatter, {z_bar, indices, full_like(call.x[2], 0.0)}, call.x));
@@ -318,6 +341,44 @@ Node slice_like(Node x, Node starts, Node update) {
     return gradtape::apply(primitive(Op::dynamic_slice), {x, starts}, {{"shape", update.shape()}});
 }
 
+/// Starts that all examples share, with one for the batch's axis.
+Node starts_of_all(const BatchCall& call) {
+    return gradtape::concatenate({sibling_constant(call.x[1], Tensor::zeros({1}, DType::int64)), call.x[1]}, 0);
+}
+
+/// Where the elements of each example's window are in x (batch, …), an example's flat: (batch, elements of the window). A window
+/// that leaves x has places that do, too, which are refused.
+Node places_of_windows(Node x, Node starts, const Shape& window) {
+    const std::int64_t size = x.shape(0);
+    Shape ones{size};
+    for (std::size_t i = 0; i < window.rank(); ++i) ones.push_back(1);
+    Node places = gradtape::broadcast_to(sibling_constant(x, Tensor::zeros({}, DType::int64)), ones);
+    Node fits = gradtape::equal(places, 0.0);
+    std::int64_t stride = 1;
+    for (std::size_t i = window.rank(); i-- > 0; stride *= x.shape()[i + 1]) {
+        const std::int64_t n = x.shape()[i + 1];
+        Shape along = ones;
+        along[0] = 1;
+        along[i + 1] = window[i];
+        Tensor steps = Tensor::uninitialised({DType::int64, along});
+        std::int64_t next = 0;
+        for (std::int64_t& step : steps.mutable_data<std::int64_t>()) step = next++;
+        const Node given = gradtape::reshape(gradtape::slice(starts, {{}, {std::int64_t(i), std::int64_t(i) + 1}}), ones);
+        const Node start = gradtape::where(given < 0, given + n, given);
+        fits = gradtape::logical_and(fits, gradtape::logical_and(start >= 0, start <= n - window[i]));
+        places = places + (start + sibling_constant(x, steps)) * stride;
+    }
+    const Node checked = gradtape::where(fits, places, stride);
+    return gradtape::reshape(gradtape::broadcast_to(checked, behind(size, window)), {size, window.elements()});
+}
+
+/// Each example's elements in a row.
+Node flat(Node x) {
+    std::int64_t count = 1;
+    for (std::size_t i = 1; i < x.shape().rank(); ++i) count *= x.shape()[i];
+    return gradtape::reshape(x, {x.shape(0), count});
+}
+
 }  // namespace
 
 // z = the window of x of extents `shape` that begins at `starts`
@@ -339,7 +400,15 @@ GRADTAPE_PRIMITIVE(dynamic_slice, of(2).indexed_by(1)
     .vjp([](const Operands& x, Node, Node z_bar) {
         return gradtape::apply(primitive(Op::dynamic_update_slice), {full_like(x[0], 0.0), x[1], z_bar});
     })
-    .jvp([](const Operands& x, Node z, Node x_dot) { return slice_like(x_dot, x[1], z); }).on(any_real))
+    .jvp([](const Operands& x, Node z, Node x_dot) { return slice_like(x_dot, x[1], z); })
+    .batch([](const BatchCall& call) {
+        const Shape& window = call.x.attributes.get<Shape>("shape");
+        const Node x = call.with_axis(0);
+        if (!call.batched[1]) return call.apply({{x, starts_of_all(call)}}, {{"shape", behind(call.size, window)}});
+        const Node places = places_of_windows(x, call.x[1], window);
+        const Node z = gradtape::apply(primitive(Op::gather), {flat(x), places}, {{"axis", std::int64_t(1)}, {"along", true}});
+        call.give(0, gradtape::reshape(z, behind(call.size, window)));
+    }).on(any_real))
 
 // z = x, but the window that begins at `starts` is the update
 GRADTAPE_PRIMITIVE(dynamic_update_slice, of(3).indexed_by(1)
@@ -367,6 +436,15 @@ GRADTAPE_PRIMITIVE(dynamic_update_slice, of(3).indexed_by(1)
     .jvp([](const JvpCall& call) {
         const Node x_dot = written(call.x_dot[0], call.x[0]), dot = written(call.x_dot[2], call.x[2]);
         call.give(0, gradtape::apply(primitive(Op::dynamic_update_slice), {x_dot, call.x[1], dot}));
+    })
+    .batch([](const BatchCall& call) {
+        const Node x = call.with_axis(0), update = call.with_axis(2);
+        if (!call.batched[1]) return call.apply({{x, starts_of_all(call), update}}, {});
+        Shape window;
+        for (std::size_t i = 1; i < update.shape().rank(); ++i) window.push_back(update.shape()[i]);
+        const Node places = places_of_windows(x, call.x[1], window);
+        const Node z = gradtape::apply(primitive(Op::scatter), {flat(x), places, flat(update)}, {{"axis", std::int64_t(1)}, {"along", true}});
+        call.give(0, gradtape::reshape(z, x.shape()));
     }).overwriting().on(any_real))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

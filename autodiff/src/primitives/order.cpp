@@ -149,12 +149,12 @@ Attributes along(const Operands& x) { return {{"axis", x.attributes.get<std::int
 // z = the place of the largest x along `axis`: of several the first, and of a NaN where there is one
 GRADTAPE_PRIMITIVE(argmax, of(1)
     .with_settings({"axis", Kind::integer})
-    .takes(numbers).shaped(chosen_type).computed(choose<false>).piecewise_constant().on(any_real))
+    .takes(numbers).shaped(chosen_type).computed(choose<false>).piecewise_constant().batch(batch_axis).on(any_real))
 
 // z = the place of the smallest, likewise
 GRADTAPE_PRIMITIVE(argmin, of(1)
     .with_settings({"axis", Kind::integer})
-    .takes(numbers).shaped(chosen_type).computed(choose<true>).piecewise_constant().on(any_real))
+    .takes(numbers).shaped(chosen_type).computed(choose<true>).piecewise_constant().batch(batch_axis).on(any_real))
 
 // z = the first `count` of x in order along `axis`, and their places in x, by which the derivatives go. NaN is the greatest;
 // equal ones stay in their order.
@@ -171,7 +171,7 @@ GRADTAPE_PRIMITIVE(sort, of(1).giving(2)
         shape[axis] = count;
         return Type{call.result == 0 ? call[0].dtype : DType::int64, shape};
     })
-    .computed(sort_kernel)
+    .computed(sort_kernel).batch(batch_axis)
     .vjp([](const VjpCall& call) {
         const Node z_bar = call.z_bars[0], places = call.results[1];
         if (!z_bar.is_valid()) return call.give(0, Node());
@@ -186,7 +186,7 @@ GRADTAPE_PRIMITIVE(cumsum, of(1)
     .with_settings({"axis", Kind::integer}, {"reverse", Kind::flag})
     .takes(numbers)
     .shaped([](const ShapeCall& call) { return axis_of(call), call[0]; })
-    .computed(cumsum_kernel)
+    .computed(cumsum_kernel).batch(batch_axis)
     .vjp([](const Operands& x, Node, Node z_bar) {
         const Attributes other_way{{"axis", x.attributes.get<std::int64_t>("axis")}, {"reverse", !x.attributes.get<bool>("reverse")}};
         return gradtape::apply(primitive(Op::cumsum), {z_bar}, other_way);

@@ -287,9 +287,7 @@ GRADTAPE_PRIMITIVE(concatenate, of(Primitive::variadic)
             start[axis] += shape[axis];
         }
     }).linear()
-    .batch([](const BatchCall& call) {
-        call.apply(all_with_axis(call), {{"axis", call.x.attributes.get<std::int64_t>("axis") + 1}});
-    }).on(any_real))
+    .batch(batch_axis).on(any_real))
 
 namespace {
 
