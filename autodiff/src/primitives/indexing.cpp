@@ -68,15 +68,23 @@ struct Places {
     bool along = false;
     const std::int64_t* indices = nullptr;
 
+    template <class Word>
+    void fetch(const Word* slice) const {
+        const auto* bytes = reinterpret_cast<const char*>(slice);
+        for (std::size_t i = 0; i < std::min<std::size_t>(inner * sizeof(Word), 256); i += 64) __builtin_prefetch(bytes + i);
+    }
     std::size_t at(std::size_t k) const { return std::size_t(indices[k] < 0 ? indices[k] + std::int64_t(n) : indices[k]); }
-    /// f(element of x, element picked, how many) for each piece in the order of the picked.
-    template <class F>
-    void each(F f) const {
+    /// f(element of x, element picked, how many) for each piece in the order of the picked; of whole slices, x's are asked for
+    /// some time before, since the processor cannot guess where the next one is.
+    template <class Word, class F>
+    void each(const Word* x, F f) const {
+        constexpr std::size_t ahead = 8;
         std::size_t k = 0;
         for (std::size_t o = 0; o < outer; ++o)
             for (std::size_t c = 0; c < count; ++c) {
                 const std::size_t picked = (o * count + c) * inner;
                 if (!along) {
+                    if (c + ahead < count) fetch(x + (o * n + at(c + ahead)) * inner);
                     f((o * n + at(c)) * inner, picked, inner);
                 } else {
                     for (std::size_t i = 0; i < inner; ++i, ++k) f((o * n + at(k)) * inner + i, picked + i, std::size_t(1));
@@ -148,7 +156,7 @@ void gather_kernel(const KernelCall& call) {
         using Word = decltype(word);
         const auto* x = static_cast<const Word*>(call.inputs[0].data);
         auto* z = static_cast<Word*>(call.output);
-        places.each([&](std::size_t from, std::size_t to, std::size_t count) { copy(z + to, x + from, count); });
+        places.each(x, [&](std::size_t from, std::size_t to, std::size_t count) { copy(z + to, x + from, count); });
     });
 }
 
@@ -159,7 +167,7 @@ void scatter_kernel(const KernelCall& call) {
         using Word = decltype(word);
         const auto* updates = static_cast<const Word*>(call.inputs[2].data);
         auto* z = static_cast<Word*>(call.output);
-        places.each([&](std::size_t to, std::size_t from, std::size_t count) { copy(z + to, updates + from, count); });
+        places.each(z, [&](std::size_t to, std::size_t from, std::size_t count) { copy(z + to, updates + from, count); });
     });
 }
 
@@ -167,7 +175,7 @@ template <class T>
 void scatter_add_elements(const KernelCall& call, const Places& places) {
     const T* updates = static_cast<const T*>(call.inputs[2].data);
     T* z = static_cast<T*>(call.output);
-    places.each([&](std::size_t to, std::size_t from, std::size_t count) {
+    places.each(z, [&](std::size_t to, std::size_t from, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i) z[to + i] += updates[from + i];
     });
 }
