@@ -2,7 +2,6 @@
 
 #include "elements.hpp"
 
-#include <bit>
 #include <cmath>
 
 namespace gradtape::nn {
@@ -14,22 +13,6 @@ std::uint64_t hash(std::string_view text) {
     std::uint64_t h = 0xcbf29ce484222325;
     for (unsigned char c : text) h = (h ^ c) * 0x100000001b3;
     return h;
-}
-
-/// The natural logarithm of a normal x > 0 in basic operations only, so that it has the same bits on every platform
-/// (libm's has not). x = m 2^e with m in [√½, √2); log m = 2 artanh s, s = (m − 1)/(m + 1), as a series in s² < 0.03.
-double portable_log(double x) {
-    const auto bits = std::bit_cast<std::uint64_t>(x);
-    int exponent = int(bits >> 52) - 1023;
-    double m = std::bit_cast<double>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        ++exponent;
-    }
-    const double s = (m - 1) / (m + 1), s2 = s * s;
-    double series = 0;
-    for (int k = 23; k >= 1; k -= 2) series = series * s2 + 1.0 / k;
-    return exponent * 0.6931471805599453 + 2 * s * series;
 }
 
 struct Product128 {
@@ -73,17 +56,6 @@ Fans fans(const char* name, const Type& type, Where where) {
 Initialiser symmetric(double bound, Where where) { return uniform(-bound, bound, where); }
 
 }  // namespace
-
-std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> c, std::array<std::uint32_t, 2> key) {
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t p0 = std::uint64_t(0xD2511F53) * c[0], p1 = std::uint64_t(0xCD9E8D57) * c[2];
-        c = {std::uint32_t(p1 >> 32) ^ c[1] ^ key[0], std::uint32_t(p1), std::uint32_t(p0 >> 32) ^ c[3] ^ key[1],
-             std::uint32_t(p0)};
-        key[0] += 0x9E3779B9;
-        key[1] += 0xBB67AE85;
-    }
-    return c;
-}
 
 Stream::Stream(std::uint64_t seed, std::string_view name, std::uint64_t block)
     : key_{std::uint32_t(seed), std::uint32_t(seed >> 32)}, block_(block) {

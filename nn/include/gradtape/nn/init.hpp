@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradtape/error.hpp>
+#include <gradtape/portable.hpp>
 #include <gradtape/tensor.hpp>
 
 #include <array>
@@ -9,9 +10,6 @@
 #include <string_view>
 
 namespace gradtape::nn {
-
-/// The Philox 4x32-10 block function (Salmon, Moraes, Dror, Shaw 2011): 128 random bits from a counter and a key.
-std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
 /// A stream of random numbers, fixed by (seed, name, block): Philox with the seed as key, and as counter the block
 /// number (low half) and a hash of the name (high half). Own distributions on + − × ÷ √ only, since those of <random>
