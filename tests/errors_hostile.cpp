@@ -54,9 +54,8 @@ std::string accepted_or_refused(Call call) {
 }
 
 std::vector<Node> operands(gradtape::Tape& tape, const Primitive& p, const Sample& sample, Random& random) {
-    const bool real = !p.elementwise || p.dtypes.contains(DType::float64);
     std::vector<Node> nodes;
-    for (const Tensor& tensor : sample_operands(p, sample, real ? DType::float64 : DType::boolean, random))
+    for (const Tensor& tensor : sample_operands(p, sample, a_dtype(p), random))
         nodes.push_back(tape.input(tensor));
     return nodes;
 }

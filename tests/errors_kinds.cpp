@@ -44,7 +44,7 @@ struct Things {
     const Tensor stolen = std::move(moved);
     const Node x = tape.input(t), w = tape.parameter(Tensor{1, 2, 3}), y = sum(x * w), foreign = other.input(t);
     const Node counts = tape.input(t.as(DType::int64)), single = tape.input(t.as(DType::float32)), flags = x > 2.0;
-    const Node nothing = tape.input(Tensor::zeros({0, 3})), type_only = abstract.input(Type{DType::float64, {2, 3}});
+    const Node key = tape.input(random_key(1)), nothing = tape.input(Tensor::zeros({0, 3})), type_only = abstract.input(Type{DType::float64, {2, 3}});
     const Node unset{};
     Node stale = cleared.input(t), gone;
     Shape pair{2, 3}, full{1, 2, 3, 4, 5, 6, 7, 8}, negative{-1, 3}, huge{INT64_MAX, 3};
@@ -145,6 +145,10 @@ const Case of_a_node[] = {
     CASE("log_loss_from_probabilities", nn::log_loss_from_probabilities(sigmoid(o.x), z, nn::Labels::plus_minus_one)),
     CASE("cross_entropy", nn::cross_entropy(z, o.x)), CASE("cross_entropy", nn::cross_entropy(o.x, z)), CASE("mean_squared_error", nn::mean_squared_error(z, o.x)),
     CASE("mean_squared_error", nn::mean_squared_error(o.x, z)), CASE("gradient_nodes", nn::gradient_nodes(z, o.parameters)), CASE("gradients", nn::gradients(z, o.parameters)),
+    CASE("random_bits", random_bits(z, {3})), CASE("split", split(z, 2)), CASE("fold_in", fold_in(z, 1)), CASE("fold_in", fold_in(o.key, z)),
+    CASE("uniform", uniform(z, {3})), CASE("normal", normal(z, {3})), CASE("exponential", exponential(z, {3})), CASE("gumbel", gumbel(z, {3})),
+    CASE("bernoulli", bernoulli(z, 0.5, {3})), CASE("bernoulli", bernoulli(o.key, z, {2, 3})), CASE("categorical", categorical(z, o.x)),
+    CASE("categorical", categorical(o.key, z)), CASE("permutation", permutation(z, 3)), CASE("dropout", dropout(z, 0.5, o.x)), CASE("dropout", dropout(o.key, 0.5, z)),
     CASE("check_reach", nn::check_reach(z, {})), CASE("updates", nn::updates(z, o.model, [](Node a, Node b) { return a - b; })),
 };
 
@@ -192,6 +196,11 @@ const Case of_tapes[] = {
     CASE("sum_to", sum_to(o.x, {4})), CASE("reshape", reshape(o.x, o.huge)), CASE("transpose", transpose(o.x, {0, 0})), CASE("slice", slice(o.x, {{0, 1, 0}})),
     CASE("slice", slice(o.x, std::vector<Range>(3))), CASE("concatenate", gradtape::concatenate(Nodes())), CASE("concatenate", concatenate(o.x, o.x, 2)), CASE("stack", gradtape::stack(Nodes())),
     CASE("stack", stack(o.x, o.x, 3)), CASE("pad", pad(o.x, {INT64_MAX, 0}, {1, 0})), CASE("pad", pad(o.counts, {1, 1}, {1, 1}, nan)), CASE("matmul", matmul(o.x, o.x)),
+    CASE("random_bits", random_bits(o.key, o.huge)), CASE("random_bits", random_bits(o.key, {1}, 65)), CASE("random_bits", random_bits(1, {1})),
+    CASE("permutation", permutation(o.key, -1)), CASE("split", split(o.key, -1)), CASE("split", split(o.key, INT64_MAX)), CASE("fold_in", fold_in(o.key, nan)), CASE("fold_in", fold_in(o.key, o.moved)), CASE("uniform", uniform(o.key, o.negative)),
+    CASE("uniform", uniform(o.key, {1}, DType(9))), CASE("uniform", uniform(o.key, {1}, DType::float32, 0, 1e300)), CASE("normal", normal(o.key, {1}, DType(9))), CASE("bernoulli", bernoulli(o.key, nan, {1})),
+    CASE("bernoulli", bernoulli(o.key, o.moved, {1})), CASE("categorical", categorical(o.key, o.moved)), CASE("categorical", categorical(o.key, o.nothing, 0)), CASE("dropout", dropout(o.key, 1, o.x)),
+    CASE("dropout", dropout(o.key, 0.5, o.moved)), CASE("dropout", dropout(o.key, 0.5, 1)), CASE("exponential", exponential(o.key, o.negative)), CASE("gumbel", gumbel(o.key, o.huge)),
     CASE("grad", grad(o.x, o.x)), CASE("grad", grad(o.y, Nodes())), CASE("grad", grad(o.y, o.counts)), CASE("grad", grad(o.y, o.foreign)), CASE("vjp", vjp(Nodes(), {}, {})),
     CASE("vjp", vjp(o.y, o.x, o.x)), CASE("jvp", jvp(Nodes(), {}, {})), CASE("jvp", jvp(o.y, o.x, o.y)), CASE("hvp", hvp(o.y, o.x, o.y)), CASE("hvp", hvp(o.x, o.x, o.x)),
     CASE("vmap", vmap(nullptr, {o.x})), CASE("vmap", vmap([](auto at) { return at[0]; }, {})), CASE("vmap", vmap([](auto at) { return at[0]; }, {o.x, o.foreign})),

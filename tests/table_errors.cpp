@@ -18,7 +18,7 @@ TEST_CASE("table: a wrong number of operands") {
     for (const Primitive* p : operations()) {
         CAPTURE(std::string(p->name));
         const Sample sample = samples(*p).at(0);
-        const DType dtype = !p->dtypes.contains(DType::float64) ? DType::boolean : DType::float64;
+        const DType dtype = a_dtype(*p);
         Tape tape;
         std::vector<Node> x = leaves(tape, *p, sample, dtype);
         const std::size_t size = tape.size();
@@ -35,7 +35,7 @@ TEST_CASE("table: elementwise operands of unlike shapes") {
     for (const Primitive* p : operations()) {
         if (!p->elementwise || p->arity < 2) continue;
         CAPTURE(std::string(p->name));
-        const DType dtype = p->dtypes.contains(DType::float64) ? DType::float64 : DType::boolean;
+        const DType dtype = a_dtype(*p);
         for (std::size_t k = 0; k < std::size_t(p->arity); ++k) {
             Sample sample{std::vector<Shape>(std::size_t(p->arity), Shape({2, 3})), {}};
             sample.shapes[k] = {4};
@@ -73,7 +73,7 @@ TEST_CASE("table: a missing attribute is an error, not undefined behaviour") {
             if (sample.attributes.list().empty() || p->settings_optional) continue;
             CAPTURE(std::string(p->name));
             Tape tape;
-            const std::vector<Node> x = leaves(tape, *p, sample, DType::float64);
+            const std::vector<Node> x = leaves(tape, *p, sample, a_dtype(*p));
             CHECK_THROWS_AS(gradtape::apply(*p, x), Error);
             break;
         }
@@ -83,7 +83,7 @@ TEST_CASE("table: a missing attribute is an error, not undefined behaviour") {
 TEST_CASE("table: operands on different tapes, and stale ones") {
     for (const Primitive* p : operations()) {
         CAPTURE(std::string(p->name));
-        const DType dtype = !p->dtypes.contains(DType::float64) ? DType::boolean : DType::float64;
+        const DType dtype = a_dtype(*p);
         const Sample sample = samples(*p).at(0);
         Tape tape, other;
         const std::vector<Node> x = leaves(tape, *p, sample, dtype);

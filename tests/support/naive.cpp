@@ -1,5 +1,6 @@
 #include "naive.hpp"
 
+#include "naive_random.hpp"
 #include "oracle.hpp"
 
 #include <algorithm>
@@ -368,6 +369,10 @@ const std::map<std::string, Function> structural = {
     {"matmul", matmul},
     {"addmm", addmm},
     {"cast", cast},
+    {"random_bits", [](const Call& call) { return random_bits(call[0], call.attributes, call.result); }},
+    {"normal_quantile", each(normal_quantile)},
+    {"exponential_quantile", each(exponential_quantile)},
+    {"gumbel_quantile", each(gumbel_quantile)},
 };
 
 }  // namespace

@@ -21,6 +21,9 @@ Attributes permuted(const Shape& permutation) { return {{"permutation", permutat
 Attributes flags(bool x, bool y) { return {{"transpose_x", x}, {"transpose_y", y}}; }
 Attributes axis(std::int64_t axis) { return {{"axis", axis}}; }
 Attributes expected(double value) { return {{"expected", value}}; }
+Attributes bits(const Shape& shape, std::int64_t bits, std::int64_t part = 0) {
+    return {{"shape", shape}, {"bits", bits}, {"part", part}};
+}
 Attributes dtype(DType dtype) { return {{"dtype", dtype}}; }
 
 const Shape scalar = {};
@@ -127,6 +130,10 @@ const std::map<std::string, std::vector<Sample>> structural = {
     {"cast",
      {{{{5}}, dtype(DType::float32)}, {{{2, 3}}, dtype(DType::float64)}, {{scalar}, dtype(DType::float32)},
       {{{5}}, dtype(DType::int64)}, {{{5}}, dtype(DType::boolean)}, {{{0}}, dtype(DType::float64)}}},
+    {"random_bits",
+     {{{{2}}, bits({5}, 64)}, {{{2}}, bits(scalar, 53)}, {{{2}}, bits({0}, 32)}, {{{2}}, bits({1}, 1)}, {{{2}}, bits({3, 7}, 32)},
+      {{{2}}, bits({300}, 24)}, {{{2}}, bits({3, 43}, 33)}, {{{2}}, bits({129}, 64, (1 << 24) - 1)},
+      {{{2}}, bits({7}, 32, 1)}, {{{2}}, bits({2, 0, 3}, 64)}, {{{3, 2}}, bits({5}, 32)}, {{{2, 1, 2}}, bits({2, 3}, 64)}, {{{0, 2}}, bits({4}, 64)}}},
     {"guard", {{{scalar}, expected(0.5)}, {{{1}}, expected(0)}, {{{1, 1}}, expected(-1)}}},
     {"stop_gradient", {{{{5}}, {}}, {{{2, 3}}, {}}, {{scalar}, {}}, {{{0}}, {}}}},
 };
@@ -175,6 +182,12 @@ const Domain& domain_of(const Primitive& primitive, std::size_t k) {
     return primitive.domain[std::min<std::size_t>(k, 2)];
 }
 
+DType a_dtype(const Primitive& primitive) {
+    for (const DType dtype : {DType::float64, DType::boolean, DType::int64})
+        if (primitive.dtypes.contains(dtype)) return dtype;
+    return DType::float32;
+}
+
 Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& shape, DType dtype, Random& random) {
     const Domain& domain = domain_of(primitive, k);
     std::vector<double> elements;
@@ -205,10 +218,9 @@ std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sa
 }
 
 Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample) {
-    const bool floating = !primitive.elementwise || primitive.dtypes.contains(DType::float64);
     Random random(2);
     std::vector<Node> x;
-    for (const Tensor& t : sample_operands(primitive, sample, floating ? DType::float64 : DType::boolean, random))
+    for (const Tensor& t : sample_operands(primitive, sample, a_dtype(primitive), random))
         x.push_back(x.empty() ? tape.parameter(t) : tape.input(t));
     const Node z = applied(primitive, x, sample);
     const auto last = std::find_if(x.rbegin(), x.rend(), [](Node its) { return is_floating(its.dtype()); });

@@ -30,6 +30,8 @@ std::vector<Sample> samples(const Primitive& primitive);
 DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype);
 
 bool is_index(const Primitive& primitive, std::size_t k);
+/// One that the primitive takes: float64 where it does.
+DType a_dtype(const Primitive& primitive);
 
 /// The last domain given serves all further operands.
 const Domain& domain_of(const Primitive& primitive, std::size_t k);

@@ -1,12 +1,13 @@
-// Tensors, tape, operations, derivatives; programs, compiled and as files. Headers of their own: check.hpp (a derivative
-// against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your own), xtensor.hpp,
-// nn/nn.hpp.
+// Tensors, tape, operations, random numbers, derivatives; programs, compiled and as files. Headers of their own: check.hpp
+// (a derivative against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your own),
+// portable.hpp, xtensor.hpp, nn/nn.hpp.
 #pragma once
 
 #include <gradtape/compile.hpp>
 #include <gradtape/ops.hpp>
 #include <gradtape/ops_indexing.hpp>
 #include <gradtape/program.hpp>
+#include <gradtape/random.hpp>
 #include <gradtape/serialise.hpp>
 #include <gradtape/tape.hpp>
 #include <gradtape/tensor.hpp>

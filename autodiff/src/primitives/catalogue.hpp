@@ -16,7 +16,8 @@
     X(logical_and) X(logical_or) X(logical_not) X(cast)                                                          \
     X(sum) X(mean) X(norm) X(direction) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)             \
     X(broadcast_to) X(transpose) X(slice) X(unslice) X(add_slices) X(concatenate) X(pad)                         \
-    X(matmul) X(addmm)
+    X(matmul) X(addmm)                                                                                           \
+    X(random_bits) X(normal_quantile) X(exponential_quantile) X(gumbel_quantile)
 #define GRADTAPE_CATALOGUE(X) GRADTAPE_WITHOUT_KERNELS(X) GRADTAPE_WITH_KERNELS(X)
 
 namespace gradtape::detail {
