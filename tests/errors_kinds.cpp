@@ -3,6 +3,7 @@
 #include "support/refusals.hpp"
 
 #include <gradtape/check.hpp>
+#include <gradtape/linalg.hpp>
 #include <gradtape/nn/explicit_backprop.hpp>
 #include <gradtape/nn/nn.hpp>
 #include <gradtape/nonfinite.hpp>
@@ -139,6 +140,8 @@ const Case of_a_node[] = {
     CASE("dynamic_update_slice", dynamic_update_slice(o.x, z, Tensor::zeros({2}, DType::int64))), CASE("one_hot", one_hot(z, 3)), CASE("argmax", argmax(z, 0)),
     CASE("argmin", argmin(z, 0, true)), CASE("sort", sort(z)), CASE("argsort", argsort(z, 0)), CASE("topk", topk(z, 1)), CASE("cumsum", cumsum(z, 0)), CASE("flip", flip(z, 1)), CASE("roll", roll(z, 1, 0)),
     CASE("vmap", vmap([](auto at) { return at[0]; }, {z})), CASE("jacobian", jacobian([](Node at) { return at; }, z)), CASE("hessian", hessian([](Node at) { return sum(at); }, z)),
+    CASE("tril", tril(z)), CASE("triu", triu(z, 1)), CASE("cholesky", cholesky(z)), CASE("triangular_solve", triangular_solve(z, o.t)),
+    CASE("triangular_solve", triangular_solve(o.x, z)),
     CASE("apply", gradtape::apply(*primitive_table()[9], {z, z, z})), CASE("apply_all", gradtape::apply_all(*primitive_table()[9], std::vector<Node>{z, z, z})), CASE("on", o.parameter.on(z)), CASE("operator()", o.layer(z)),
     CASE("log_loss", nn::log_loss(z, o.x, nn::Labels::zero_one)), CASE("log_loss", nn::log_loss(o.x, z, nn::Labels::zero_one)),
     CASE("log_loss_from_probabilities", nn::log_loss_from_probabilities(z, z, nn::Labels::plus_minus_one)),

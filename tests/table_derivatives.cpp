@@ -294,6 +294,7 @@ TEST_CASE("table: operands broadcast from a scalar get their share summed") {
             const std::size_t k = c.active[j];
             const std::string name = c.primitive->name;
             if (c.at[k].elements() == 0 || name == "max" || name == "min") continue;  // ties: see the edge tests
+            if (domain_of(*c.primitive, k).diagonal != 0) continue;  // singular then
             CAPTURE(c.text + ", operand " + std::to_string(k));
             Tape tape;
             std::vector<Node> x = record(tape, c.at), full = x;

@@ -1,5 +1,6 @@
 #include "naive.hpp"
 
+#include "naive_matrices.hpp"
 #include "naive_random.hpp"
 #include "oracle.hpp"
 
@@ -345,6 +346,23 @@ Reals cast(const Call& call) {
     return result;
 }
 
+/// f(matrices k of the operands, attributes) for each matrix of a batch, one behind the other.
+Function by_matrix(Reals (*f)(const std::vector<Matrix>&, const Attributes&)) {
+    return [f](const Call& call) {
+        Reals result;
+        const Shape& first = call[0].type.shape;
+        std::int64_t count = 1;
+        for (std::size_t i = 0; i + 2 < first.rank(); ++i) count *= first[i];
+        for (std::int64_t k = 0; k < count; ++k) {
+            std::vector<Matrix> matrices;
+            for (const Array& operand : call.operands) matrices.push_back(matrix(operand.type.shape, operand.elements, k));
+            const Reals part = f(matrices, call.attributes);
+            result.insert(result.end(), part.begin(), part.end());
+        }
+        return result;
+    };
+}
+
 const std::map<std::string, Function> structural = {
     {"sum", reduction([](const Reals& x) { Real t = 0; for (Real e : x) t += e; return t; })},
     {"prod", reduction([](const Reals& x) { Real t = 1; for (Real e : x) t *= e; return t; })},
@@ -368,6 +386,9 @@ const std::map<std::string, Function> structural = {
     {"pad", pad},
     {"matmul", matmul},
     {"addmm", addmm},
+    {"triangle", by_matrix(triangle)},
+    {"cholesky", by_matrix(cholesky)},
+    {"triangular_solve", by_matrix(triangular_solve)},
     {"cast", cast},
     {"random_bits", [](const Call& call) { return random_bits(call[0], call.attributes, call.result); }},
     {"normal_quantile", each(normal_quantile)},

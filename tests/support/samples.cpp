@@ -24,6 +24,10 @@ Attributes expected(double value) { return {{"expected", value}}; }
 Attributes bits(const Shape& shape, std::int64_t bits, std::int64_t part = 0) {
     return {{"shape", shape}, {"bits", bits}, {"part", part}};
 }
+Attributes triangle(bool lower, std::int64_t diagonal) { return {{"lower", lower}, {"diagonal", diagonal}}; }
+Attributes system(bool lower, bool transpose, bool unit_diagonal) {
+    return {{"lower", lower}, {"transpose", transpose}, {"unit_diagonal", unit_diagonal}};
+}
 Attributes dtype(DType dtype) { return {{"dtype", dtype}}; }
 
 const Shape scalar = {};
@@ -67,6 +71,10 @@ std::vector<Sample> means() {
         sample.shapes.push_back(to);
     }
     return result;
+}
+
+std::vector<Sample> squares() {
+    return {{{{3, 3}}}, {{{4, 4}}}, {{{1, 1}}}, {{{2, 3, 3}}}, {{{0, 0}}}, {{{0, 2, 2}}}, {{{2, 1, 2, 2}}}, {{{33, 33}}}};
 }
 
 // A primitive that is not elementwise, or has attributes, needs an entry; the table's tests say which one is missing.
@@ -127,6 +135,16 @@ const std::map<std::string, std::vector<Sample>> structural = {
       {{{1, 1}, {1, 1}, {1, 1}, scalar}, {}}, {{{2, 3}, {2, 0}, {0, 3}, scalar}, {}},
       {{{0, 3}, {0, 2}, {2, 3}, scalar}, {}}, {{{1, 7}, {1, 17}, {17, 7}, scalar}, {}},
       {{{7, 1}, {7, 17}, {17, 1}, scalar}, {}}, {{{33, 21}, {33, 19}, {19, 21}, scalar}, {}}}},
+    {"triangle",
+     {{{{3, 4}}, triangle(true, 0)}, {{{4, 3}}, triangle(false, 0)}, {{{2, 3, 3}}, triangle(true, -1)}, {{{3, 3}}, triangle(false, 2)},
+      {{{3, 3}}, triangle(true, -5)}, {{{0, 3}}, triangle(true, 0)}, {{{1, 1}}, triangle(false, 0)}}},
+    {"cholesky", squares()},
+    {"triangular_solve",
+     {{{{3, 3}, {3, 2}}, system(true, false, false)}, {{{3, 3}, {3, 2}}, system(false, true, false)},
+      {{{2, 3, 3}, {2, 3, 1}}, system(true, true, true)}, {{{3, 3}, {3, 3}}, system(false, false, true)},
+      {{{1, 1}, {1, 4}}, system(true, false, false)}, {{{0, 0}, {0, 3}}, system(true, false, false)},
+      {{{2, 2}, {2, 0}}, system(true, false, false)}, {{{2, 2, 3, 3}, {2, 2, 3, 2}}, system(false, false, false)},
+      {{{37, 37}, {37, 5}}, system(true, false, false)}, {{{37, 37}, {37, 5}}, system(false, true, false)}}},
     {"cast",
      {{{{5}}, dtype(DType::float32)}, {{{2, 3}}, dtype(DType::float64)}, {{scalar}, dtype(DType::float32)},
       {{{5}}, dtype(DType::int64)}, {{{5}}, dtype(DType::boolean)}, {{{0}}, dtype(DType::float64)}}},
@@ -197,6 +215,11 @@ Tensor sample_operand(const Primitive& primitive, std::size_t k, const Shape& sh
         if (dtype == DType::boolean) x = random.below(2);
         if (dtype == DType::int64) x = std::floor(x * 4);
         elements.push_back(x);
+    }
+    if (domain.diagonal != 0 && shape.rank() >= 2) {
+        const std::int64_t rows = shape[shape.rank() - 2], columns = shape.back();
+        for (std::int64_t i = 0; i < shape.elements(); ++i)
+            if (i / columns % rows == i % columns) elements[std::size_t(i)] += domain.diagonal * double(i % columns + 1);
     }
     return make(elements, shape, dtype);
 }

@@ -210,10 +210,12 @@ constexpr JvpRule jvp_by_operand(Rules...) {
     };
 }
 
-/// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks.
+/// Where a primitive's tests sample each operand: uniformly from [low, high], at distance ≥ `gap` from the kinks; with that
+/// added to the diagonals of matrices, once to the first element, twice to the second, …
 struct Domain {
     double low = -2, high = 2;
     double kink = 0, gap = 0;
+    double diagonal = 0;
 };
 
 /// A set of element types.

@@ -1,4 +1,4 @@
-// The only file that calls a BLAS.
+// Matrix products by a BLAS. (Triangular systems: lapack.cpp.)
 #include "blas.hpp"
 
 #ifdef GRADTAPE_WITH_BLAS
@@ -34,17 +34,6 @@ template <class Function>
 
 #ifdef GRADTAPE_WITH_BLAS
 namespace {
-
-// Threads belong to whoever calls these kernels: a product is always computed by one, so its rounding is fixed.
-void use_one_thread() {
-    static const bool once = [] {
-        if (has(openblas_set_num_threads)) openblas_set_num_threads(1);
-        if (has(bli_thread_set_num_threads)) bli_thread_set_num_threads(1);
-        if (has(MKL_Set_Num_Threads)) MKL_Set_Num_Threads(1);
-        return true;
-    }();
-    static_cast<void>(once);
-}
 
 int extent(std::int64_t n) { return static_cast<int>(n); }
 CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
@@ -93,6 +82,18 @@ void gemm(const Product<T>& p) {
 void blas_gemm(const Product<float>& p) { gemm(p); }
 void blas_gemm(const Product<double>& p) { gemm(p); }
 #endif
+
+void use_one_thread() {
+#ifdef GRADTAPE_WITH_BLAS
+    static const bool once = [] {
+        if (has(openblas_set_num_threads)) openblas_set_num_threads(1);
+        if (has(bli_thread_set_num_threads)) bli_thread_set_num_threads(1);
+        if (has(MKL_Set_Num_Threads)) MKL_Set_Num_Threads(1);
+        return true;
+    }();
+    static_cast<void>(once);
+#endif
+}
 
 bool blas_uses_avx512() {
 #ifdef GRADTAPE_WITH_BLAS

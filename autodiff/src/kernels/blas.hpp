@@ -16,6 +16,9 @@ inline constexpr bool with_blas = false;
 void blas_gemm(const Product<float>& product);
 void blas_gemm(const Product<double>& product);
 
+/// Before each call of a BLAS or LAPACK: threads belong to whoever calls these kernels, so that rounding is fixed.
+void use_one_thread();
+
 /// Whether the kernels that OpenBLAS has chosen use AVX-512; of others that is not known. A release does not on processors
 /// that it is too old to know: 0.3.21 takes a Zen 5 for a Haswell, and needs twice the time.
 bool blas_uses_avx512();

@@ -6,7 +6,8 @@
 // Leaves, identities and further results need no kernel; and some primitives have one for all instruction sets, in the record.
 #define GRADTAPE_WITHOUT_KERNELS(X) X(input) X(parameter) X(constant) X(guard) X(result) X(stop_gradient) X(reshape) \
     X(gather) X(scatter) X(scatter_add) X(dynamic_slice) X(dynamic_update_slice)                                  \
-    X(argmax) X(argmin) X(sort) X(cumsum)
+    X(argmax) X(argmin) X(sort) X(cumsum) \
+    X(triangle) X(cholesky) X(triangular_solve)
 #define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \

@@ -69,6 +69,8 @@ struct Define : Primitive {
         });
     }
     constexpr Define shaped(ShapeRule rule) const { return with([&](Define& d) { d.shape = rule; }); }
+    /// Its kernel may, for want of memory.
+    constexpr Define may_throw() const { return with([](Define& d) { d.never_throws = false; }); }
     /// By one kernel for all instruction sets.
     constexpr Define computed(Kernel function) const { return with([&](Define& d) { d.kernel = function; }); }
     /// One rule, of a VjpCall; or one for each operand.

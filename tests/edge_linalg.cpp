@@ -1,0 +1,97 @@
+// Pinned values and derivatives of factorisations: matrices that have none, what is not read, batches, residuals of large ones.
+#include "support/refusals.hpp"
+#include "support/tensors.hpp"
+
+#include <gradtape/check.hpp>
+#include <gradtape/linalg.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+namespace gradtape::test {
+namespace {
+
+/// A random symmetric matrix (n, n) whose eigenvalues are positive.
+Node definite(Tape& tape, std::int64_t n, std::uint64_t seed) {
+    const Node m = tape.constant(Random(seed).tensor({n, n}, -1, 1));
+    std::vector<double> ones;
+    for (std::int64_t i = 0; i < n * n; ++i) ones.push_back(i % (n + 1) == 0);
+    return tape.parameter((matmul(m, m, {.y = true}) + tape.constant(make(ones, {n, n}))).value());
+}
+double largest(Node x) { return max(abs(x)).item(); }
+
+TEST_CASE("edge: cholesky reads the lower triangle, and its gradient is 0 above") {
+    for (DType dtype : floating) {
+        for (double above : {7.0, inf, nan}) {
+            const Pulled z = pull([](Node a) { return cholesky(a); }, make({4, above, 2, 5}, {2, 2}, dtype));
+            CHECK(mismatch(z.value, {2, 0, 1, 2}) == "");
+            CHECK(mismatch(z.x_bar, {0.1875, 0, 0.25, 0.25}, {.relative = 1e-6}) == "");  // of √a, b/√a and √(c − b²/a)
+        }
+    }
+}
+
+TEST_CASE("edge: cholesky is NaN where a matrix is not positive definite or not finite, and that one only") {
+    for (DType dtype : floating) {
+        const Unary f = [](Node a) { return cholesky(a); };
+        for (const auto& bad : {std::vector<double>{1, 0, 2, 1}, {0, 0, 0, 0}, {1, 0, 1, 1}, {-1, 0, 0, 1}, {nan, 0, 0, 1}, {1, 0, nan, 1}, {1, 0, 0, inf}, {inf, 0, 1, 1}}) {
+            std::vector<double> both = {4, 0, 2, 5};
+            both.insert(both.end(), bad.begin(), bad.end());
+            const Pulled z = pull(f, make(both, {2, 2, 2}, dtype));
+            CHECK(mismatch(z.value, {2, 0, 1, 2, nan, 0, nan, nan}) == "");
+            const std::vector<double> bar = z.x_bar;
+            CHECK(bar[0] == doctest::Approx(0.1875));
+            CHECK((std::isnan(bar[4]) && bar[5] == 0 && std::isnan(bar[6]) && std::isnan(bar[7])));
+            // left out by where, it does not reach the others
+            const Unary g = [](Node a) {
+                const Node l = cholesky(a);
+                return where(l == l, l, 0.0);
+            };
+            const std::vector<double> masked = pull(g, make(both, {2, 2, 2}, dtype)).x_bar;
+            CHECK(masked[0] == doctest::Approx(0.1875));
+            for (std::size_t i = 4; i < 8; ++i) CHECK(masked[i] == 0);
+        }
+    }
+}
+
+TEST_CASE("edge: cholesky and triangular systems of size 90, whose factors give the matrix again") {
+    Tape tape;
+    const std::int64_t n = 90;
+    const Node a = definite(tape, n, 5), l = cholesky(a);
+    CHECK(largest(matmul(l, l, {.y = true}) - a) < 1e-13 * largest(a));
+    CHECK(largest(triu(l, 1)) == 0);
+    const Node b = tape.constant(Random(6).tensor({n, 3}, -1, 1));
+    const Node x = triangular_solve(l, triangular_solve(l, b), {.transpose = true});
+    CHECK(largest(matmul(a, x) - b) < 1e-12);
+    CHECK(largest(triangular_solve(a, matmul(triu(a), b), {.lower = false}) - b) < 1e-10);
+}
+
+TEST_CASE("edge: triangular_solve reads one triangle, broadcasts batches, and takes vectors") {
+    Tape tape;
+    const Node a = tape.parameter(Tensor{{2, nan}, {1, 4}}), v = tape.constant(Tensor{2, 9});
+    CHECK(mismatch(triangular_solve(a, v), {1, 2}) == "");
+    CHECK(triangular_solve(a, v).shape() == Shape{2});
+    CHECK(mismatch(triangular_solve(a, v, {.transpose = true}), {-0.125, 2.25}) == "");
+    CHECK(mismatch(triangular_solve(a, v, {.unit_diagonal = true}), {2, 7}) == "");
+    CHECK(mismatch(grad(sum(triangular_solve(a, v)), a), {-0.375, 0, -0.25, -0.5}) == "");
+    CHECK(mismatch(grad(sum(triangular_solve(a, v, {.unit_diagonal = true})), a), {0, 0, -2, 0}) == "");
+    const Node stacked = tape.constant(Tensor::full({5, 2, 3}, 1));
+    CHECK(triangular_solve(a, stacked).shape() == Shape({5, 2, 3}));
+    CHECK(triangular_solve(stack(a, a, a), tape.constant(Tensor{{2, 1}, {9, 1}})).shape() == Shape({3, 2, 2}));
+    CHECK(mismatch(triangular_solve(tape.constant(Tensor{{0, 0}, {1, 1}}), v), {nan, nan}) == "");
+}
+
+TEST_CASE("edge: what factorisations refuse") {
+    Tape tape;
+    const Node wide = tape.input(Tensor::zeros({2, 3})), vector = tape.input(Tensor{1, 2}), whole = tape.input(Tensor::zeros({2, 2}, DType::int64));
+    const Node a = tape.input(Tensor::zeros({2, 2, 2})), long_one = tape.input(Tensor::zeros({3, 2})), other_batch = tape.input(Tensor::zeros({3, 2, 2}));
+    CHECK(refused<ShapeError>([&] { cholesky(wide); }, {"cholesky", {{2, 3}}}) == "");
+    CHECK(refused<ShapeError>([&] { cholesky(vector); }, {"cholesky", {{2}}}) == "");
+    CHECK(refused<ShapeError>([&] { tril(vector); }, {"triangle", {{2}}}) == "");
+    CHECK(refused<DTypeError>([&] { cholesky(whole); }, {"cholesky"}) == "");
+    CHECK(refused<ShapeError>([&] { triangular_solve(a, long_one); }, {"triangular_solve", {{2, 2, 2}, {3, 2}}}) == "");
+    CHECK(refused<ShapeError>([&] { triangular_solve(a, other_batch); }, {"triangular_solve"}) == "");
+}
+
+}  // namespace
+}  // namespace gradtape::test
