@@ -81,6 +81,53 @@ TEST_CASE("edge: triangular_solve reads one triangle, broadcasts batches, and ta
     CHECK(mismatch(triangular_solve(tape.constant(Tensor{{0, 0}, {1, 1}}), v), {nan, nan}) == "");
 }
 
+TEST_CASE("edge: solve, inv, det and slogdet of a regular matrix of size 70") {
+    Tape tape;
+    const std::int64_t n = 70;
+    const Node a = tape.parameter(Random(9).tensor({n, n}, -1, 1)), b = tape.constant(Random(8).tensor({n}, -1, 1));
+    const Lu factors = lu(a);
+    CHECK(largest(matmul(a, solve(a, b)) - b) < 1e-11);
+    CHECK(same_bits(solve(factors, b).value(), solve(a, b).value()));
+    const Node product = matmul(a, inv(factors));
+    CHECK(std::abs(sum(product).item() - double(n)) < 1e-9);
+    const auto [sign, log] = slogdet(factors);
+    CHECK(det(factors).item() == doctest::Approx(sign.item() * std::exp(log.item())));
+    CHECK(mismatch(grad(log, a), values(transpose(inv(a)).value()), {.scale = 1e-12}) == "");
+}
+
+TEST_CASE("edge: one factorisation serves value, gradient and Hessian-vector product") {
+    const Unary all[] = {[](Node a) { return sum(square(solve(a, full_like(a, 1)))); }, [](Node a) { return sum(square(inv(a))); },
+                         [](Node a) { return slogdet(a).logabsdet; }};
+    for (const Unary& f : all) {
+        Tape tape;
+        const Node a = definite(tape, 4, 3), y = f(a);
+        const std::string text = to_text(Program(tape, {y, grad(y, a), hvp(y, a, a)}));
+        std::size_t count = 0;
+        for (std::size_t at = 0; (at = text.find(" = lu ", at)) != std::string::npos; ++at) ++count;
+        CHECK(count == 1);
+    }
+}
+
+TEST_CASE("edge: of a singular matrix") {
+    for (DType dtype : floating) {
+        const Tensor rank_one = make({1, 2, 2, 4}, {2, 2}, dtype), nothing = Tensor::zeros({2, 2}, dtype);
+        const Pulled one = pull([](Node a) { return det(a); }, rank_one), none = pull([](Node a) { return det(a); }, nothing);
+        CHECK(mismatch(one.value, {0}) == "");
+        CHECK(mismatch(one.x_bar, {4, -2, -2, 1}, {.relative = 1e-6}) == "");  // the adjugate's transposed
+        CHECK(mismatch(none.x_bar, {0, 0, 0, 0}) == "");
+        const Tensor rank_two = make({0, 0, 0, 0, 2, 1, 0, 1, 3}, {3, 3}, dtype);
+        CHECK(mismatch(pull([](Node a) { return det(a); }, rank_two).x_bar, {5, 0, 0, 0, 0, 0, 0, 0, 0}, {.relative = 1e-6}) == "");
+        for (const Tensor& a : {rank_one, nothing}) {
+            CHECK(mismatch(pull([](Node x) { return inv(x); }, a).value, {nan, nan, nan, nan}) == "");
+            CHECK(mismatch(pull([](Node x) { return solve(x, full_like(x, 1)); }, a).x_bar, {nan, nan, nan, nan}) == "");
+            CHECK(mismatch(pull([](Node x) { return slogdet(x).sign; }, a).value, {0}) == "");
+            CHECK(mismatch(pull([](Node x) { return slogdet(x).logabsdet; }, a).value, {-inf}) == "");
+            CHECK(mismatch(pull([](Node x) { return slogdet(x).logabsdet; }, a).x_bar, {nan, nan, nan, nan}) == "");
+            CHECK(mismatch(derivative([](Node x) { return det(x); }, a, 2), {nan, nan, nan, nan}) == "");
+        }
+    }
+}
+
 TEST_CASE("edge: what factorisations refuse") {
     Tape tape;
     const Node wide = tape.input(Tensor::zeros({2, 3})), vector = tape.input(Tensor{1, 2}), whole = tape.input(Tensor::zeros({2, 2}, DType::int64));

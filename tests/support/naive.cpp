@@ -355,7 +355,8 @@ Function by_matrix(Reals (*f)(const std::vector<Matrix>&, const Attributes&)) {
         for (std::size_t i = 0; i + 2 < first.rank(); ++i) count *= first[i];
         for (std::int64_t k = 0; k < count; ++k) {
             std::vector<Matrix> matrices;
-            for (const Array& operand : call.operands) matrices.push_back(matrix(operand.type.shape, operand.elements, k));
+            for (const Array& operand : call.operands)
+                if (operand.type.shape.rank() >= first.rank()) matrices.push_back(matrix(operand.type.shape, operand.elements, k));
             const Reals part = f(matrices, call.attributes);
             result.insert(result.end(), part.begin(), part.end());
         }
@@ -389,6 +390,14 @@ const std::map<std::string, Function> structural = {
     {"triangle", by_matrix(triangle)},
     {"cholesky", by_matrix(cholesky)},
     {"triangular_solve", by_matrix(triangular_solve)},
+    {"lu", by_matrix(lu)},
+    {"lu#1", by_matrix(lu_rows)},
+    {"solve", by_matrix(solve)},
+    {"inv", by_matrix(inv)},
+    {"adjugate", by_matrix(adjugate)},
+    {"det", by_matrix(det)},
+    {"slogdet", by_matrix(det_sign)},
+    {"slogdet#1", by_matrix(log_det)},
     {"cast", cast},
     {"random_bits", [](const Call& call) { return random_bits(call[0], call.attributes, call.result); }},
     {"normal_quantile", each(normal_quantile)},

@@ -20,5 +20,13 @@ using Matrices = std::vector<Matrix>;
 std::vector<long double> triangle(const Matrices& x, const Attributes& attributes);
 std::vector<long double> cholesky(const Matrices& x, const Attributes& attributes);
 std::vector<long double> triangular_solve(const Matrices& x, const Attributes& attributes);
+std::vector<long double> lu(const Matrices& x, const Attributes& attributes);
+std::vector<long double> lu_rows(const Matrices& x, const Attributes& attributes);
+std::vector<long double> solve(const Matrices& x, const Attributes& attributes);
+std::vector<long double> inv(const Matrices& x, const Attributes& attributes);
+std::vector<long double> adjugate(const Matrices& x, const Attributes& attributes);
+std::vector<long double> det(const Matrices& x, const Attributes& attributes);
+std::vector<long double> det_sign(const Matrices& x, const Attributes& attributes);
+std::vector<long double> log_det(const Matrices& x, const Attributes& attributes);
 
 }  // namespace gradtape::test::naive

@@ -1,8 +1,11 @@
 #include "samples.hpp"
 
 #include <algorithm>
+#include <gradtape/linalg.hpp>
+
 #include <cmath>
 #include <map>
+#include <set>
 
 namespace gradtape::test {
 namespace {
@@ -73,8 +76,29 @@ std::vector<Sample> means() {
     return result;
 }
 
-std::vector<Sample> squares() {
-    return {{{{3, 3}}}, {{{4, 4}}}, {{{1, 1}}}, {{{2, 3, 3}}}, {{{0, 0}}}, {{{0, 2, 2}}}, {{{2, 1, 2, 2}}}, {{{33, 33}}}};
+std::vector<Sample> squares(bool large) {
+    std::vector<Sample> result = {{{{3, 3}}}, {{{4, 4}}}, {{{1, 1}}}, {{{2, 3, 3}}}, {{{0, 0}}}, {{{0, 2, 2}}}, {{{2, 1, 2, 2}}}};
+    if (large) result.push_back({{{33, 33}}});
+    return result;
+}
+/// With the factors of the first operand, which `applied` computes, as the last two.
+std::vector<Sample> factored(std::vector<Sample> samples) {
+    for (Sample& sample : samples) {
+        Shape rows = sample.shapes[0];
+        rows.pop_back();
+        sample.shapes.push_back(sample.shapes[0]);
+        sample.shapes.push_back(rows);
+        sample.highest = rows.back() - 1;
+    }
+    return samples;
+}
+std::vector<Sample> systems() {
+    std::vector<Sample> result;
+    for (bool transpose : {false, true})
+        for (const auto& shapes : std::vector<std::vector<Shape>>{{{3, 3}, {3, 2}}, {{3, 3}, {3, 3}}, {{1, 1}, {1, 4}}, {{2, 3, 3}, {2, 3, 1}},
+                                                                  {{0, 0}, {0, 3}}, {{2, 2}, {2, 0}}, {{20, 20}, {20, 5}}})
+            result.push_back({shapes, {{"transpose", transpose}}});
+    return factored(result);
 }
 
 // A primitive that is not elementwise, or has attributes, needs an entry; the table's tests say which one is missing.
@@ -138,7 +162,13 @@ const std::map<std::string, std::vector<Sample>> structural = {
     {"triangle",
      {{{{3, 4}}, triangle(true, 0)}, {{{4, 3}}, triangle(false, 0)}, {{{2, 3, 3}}, triangle(true, -1)}, {{{3, 3}}, triangle(false, 2)},
       {{{3, 3}}, triangle(true, -5)}, {{{0, 3}}, triangle(true, 0)}, {{{1, 1}}, triangle(false, 0)}}},
-    {"cholesky", squares()},
+    {"cholesky", squares(true)},
+    {"lu", squares(true)},
+    {"adjugate", squares(false)},
+    {"inv", factored(squares(true))},
+    {"det", factored(squares(false))},
+    {"slogdet", factored(squares(false))},
+    {"solve", systems()},
     {"triangular_solve",
      {{{{3, 3}, {3, 2}}, system(true, false, false)}, {{{3, 3}, {3, 2}}, system(false, true, false)},
       {{{2, 3, 3}, {2, 3, 1}}, system(true, true, true)}, {{{3, 3}, {3, 3}}, system(false, false, true)},
@@ -166,7 +196,13 @@ std::vector<const Primitive*> operations() {
 }
 
 Node applied(const Primitive& primitive, const std::vector<Node>& operands, const Sample& sample) {
-    return apply_all(primitive, operands, sample.attributes)[sample.result];
+    std::vector<Node> all = operands;
+    if (is_given(primitive, all.size() - 1)) {
+        const Lu factors = lu(all[0]);
+        all[all.size() - 2] = stop_gradient(factors.factors);
+        all[all.size() - 1] = factors.permutation;
+    }
+    return apply_all(primitive, all, sample.attributes)[sample.result];
 }
 
 std::string name_of(const Primitive& primitive, const Sample& sample) {
@@ -192,6 +228,11 @@ std::vector<Sample> samples(const Primitive& primitive) {
 DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype) {
     if (is_index(primitive, k)) return DType::int64;
     return primitive.elementwise && k < primitive.loop_operand ? DType::boolean : dtype;
+}
+
+bool is_given(const Primitive& primitive, std::size_t k) {
+    static const std::set<std::string> factored = {"solve", "inv", "det", "slogdet"};
+    return factored.contains(primitive.name) && k + 2 >= std::size_t(primitive.arity);
 }
 
 bool is_index(const Primitive& primitive, std::size_t k) { return primitive.indices >> k & 1; }

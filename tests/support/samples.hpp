@@ -29,6 +29,9 @@ std::vector<Sample> samples(const Primitive& primitive);
 /// The dtypes of operand `k` when the primitive computes in `dtype` (the condition of `where` stays boolean, indices int64).
 DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype);
 
+/// Whether operand `k` is computed from others, by `applied`, and no variable.
+bool is_given(const Primitive& primitive, std::size_t k);
+
 bool is_index(const Primitive& primitive, std::size_t k);
 /// One that the primitive takes: float64 where it does.
 DType a_dtype(const Primitive& primitive);

@@ -15,7 +15,7 @@ Node tril(Operand x, std::int64_t diagonal = 0);
 Node triu(Operand x, std::int64_t diagonal = 0);
 
 /// Lower triangular L (…, n, n) with L Lᵀ = a. Only a's lower triangle is read, as that of a symmetric matrix.
-/// ā = Φ(L⁻ᵀ (P + Pᵀ) L⁻¹), P = Φ(Lᵀ L̄), where Φ is the lower triangle with half the diagonal (Murray 2016, eq. 10): the
+/// ā = Φ(L⁻ᵀ (P + Pᵀ) L⁻¹), P = Φ(Lᵀ L̄), where Φ is the lower triangle with half the diagonal (Murray 2016): the
 /// derivative in the elements that are read, 0 above the diagonal. Edge: NaN where a is not positive definite, or not finite.
 Node cholesky(Operand a);
 
@@ -29,5 +29,35 @@ struct Triangle {
 /// axes are broadcast. b̄ = op(a)⁻ᵀ x̄; ā = −b̄ xᵀ, or its transposed, in the triangle that is read, and 0 elsewhere
 /// (Giles 2008, 2.3.1). Edge: NaN where the diagonal has a 0.
 Node triangular_solve(Operand a, Operand b, Triangle triangle = {});
+
+/// What lu gives: a itself, and its factors, with which more than one thing can be computed from a.
+struct Lu {
+    Node a;
+    Node factors;      ///< L below the diagonal, which has ones there, and U on and above it
+    Node permutation;  ///< int64 (…, n): row i of L U is row permutation[i] of a
+};
+/// Gaussian elimination of a (…, n, n), with the largest element of a column as its pivot. With P the permutation:
+/// ā = Pᵀ L⁻ᵀ (tril(Lᵀ L̄, −1) + triu(Ū Uᵀ)) U⁻ᵀ (de Hoog, Anderssen, Lukas 2011). Edge: of a singular matrix the factors have
+/// a value, and the derivative is NaN.
+Lu lu(Operand a);
+
+/// x with a x = b, by lu; b is (…, n, k), or a vector (n). Leading axes are broadcast. b̄ = a⁻ᵀ x̄, ā = −b̄ xᵀ (Giles 2008,
+/// 2.3.1); derivatives of all orders use the same factors. Edge: NaN where a is singular.
+Node solve(Operand a, Operand b);
+Node solve(const Lu& a, Operand b);
+/// a⁻¹. ā = −zᵀ z̄ zᵀ (Giles 2008, 2.2.3). Edge: NaN where a is singular. For a⁻¹ b write solve(a, b): faster, more accurate.
+Node inv(Operand a);
+Node inv(const Lu& a, Where where = Where::here());
+/// The determinant, (…). ā = z̄ adj(a)ᵀ. Edges: of a singular matrix that is the adjugate too, and second derivatives are
+/// NaN; a (…, 0, 0) has 1. Where it overflows, take slogdet.
+Node det(Operand a);
+Node det(const Lu& a, Where where = Where::here());
+struct Slogdet {
+    Node sign, logabsdet;
+};
+/// The determinant's sign, −1, 0 or 1, whose derivative is 0, and the logarithm of its size, (…): ā = z̄ a⁻ᵀ (Giles 2008,
+/// 2.2.4). Edge: of a singular matrix 0 and −inf, with derivative NaN.
+Slogdet slogdet(Operand a);
+Slogdet slogdet(const Lu& a, Where where = Where::here());
 
 }  // namespace gradtape

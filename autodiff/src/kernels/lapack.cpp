@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <new>
 
@@ -139,7 +140,7 @@ template <class T>
 bool triangular_solve(std::int64_t n, std::int64_t k, const T* a, Triangular which, T* b) {
     use_one_thread();
     for (std::int64_t i = 0; i < n && !which.unit_diagonal; ++i)
-        if (a[i * n + i] == 0) return false;
+        if (std::isinf(1 / a[i * n + i])) return false;  // BLAS multiplies by it
     trsm(int(n), int(k), a, which, b);
     return true;
 }
@@ -160,11 +161,83 @@ void lu_factor(std::int64_t n, T* a, std::int64_t* permutation) {
     for (std::int64_t i = 0; i < n; ++i) std::swap(permutation[i], permutation[pivots[i] - 1]);
 }
 
+namespace {
+
+/// p a q = l u, by the largest of all elements that are left: if u has zeros on its diagonal they are at its end.
+template <class T>
+struct Complete {
+    std::int64_t n;
+    T* lu;
+    std::int64_t *rows, *columns;  ///< of a
+    T sign = 1;
+
+    void exchange(std::int64_t k) {
+        std::int64_t r = k, c = k;
+        for (std::int64_t i = k; i < n; ++i)
+            for (std::int64_t j = k; j < n; ++j)
+                if (std::abs(lu[i * n + j]) > std::abs(lu[r * n + c])) r = i, c = j;
+        if (r != k) {
+            std::swap_ranges(lu + k * n, lu + k * n + n, lu + r * n);
+            std::swap(rows[k], rows[r]);
+            sign = -sign;
+        }
+        if (c != k) {
+            for (std::int64_t i = 0; i < n; ++i) std::swap(lu[i * n + k], lu[i * n + c]);
+            std::swap(columns[k], columns[c]);
+            sign = -sign;
+        }
+    }
+    void factor() {
+        for (std::int64_t k = 0; k < n; ++k) {
+            exchange(k);
+            for (std::int64_t i = k + 1; i < n && lu[k * n + k] != 0; ++i) {
+                const T by = lu[i * n + k] /= lu[k * n + k];
+                for (std::int64_t j = k + 1; j < n; ++j) lu[i * n + j] -= by * lu[k * n + j];
+            }
+        }
+    }
+    /// x becomes l⁻¹ x, and then adj(u) x. With u = (v w; 0 m) that is det v (m v⁻¹ x − v⁻¹ w x_n; x_n), x_n the last.
+    void solve(T* x) const {
+        for (std::int64_t i = 0; i < n; ++i)
+            for (std::int64_t j = 0; j < i; ++j) x[i] -= lu[i * n + j] * x[j];
+        T det = sign;
+        for (std::int64_t i = 0; i + 1 < n; ++i) det *= lu[i * n + i];
+        for (std::int64_t i = 0; i + 1 < n; ++i) x[i] = lu[n * n - 1] * x[i] - lu[i * n + n - 1] * x[n - 1];
+        for (std::int64_t i = n - 1; i-- > 0;) {
+            for (std::int64_t j = i + 1; j + 1 < n; ++j) x[i] -= lu[i * n + j] * x[j];
+            x[i] /= lu[i * n + i];
+        }
+        for (std::int64_t i = 0; i < n; ++i) x[i] *= det;
+    }
+};
+
+}  // namespace
+
+template <class T>
+void adjugate(std::int64_t n, const T* a, T* z) {
+    if (!std::all_of(a, a + n * n, [](T x) { return std::isfinite(x); }))
+        return std::fill_n(z, n * n, std::numeric_limits<T>::quiet_NaN()), void();
+    T* const memory = scratch<T>(std::size_t(n * n + n));
+    std::int64_t* const order = scratch<std::int64_t>(std::size_t(2 * n));
+    Complete<T> its{n, memory, order, order + n};
+    std::copy_n(a, n * n, its.lu);
+    for (std::int64_t i = 0; i < n; ++i) its.rows[i] = its.columns[i] = i;
+    its.factor();
+    if (n > 1 && its.lu[(n - 2) * n + n - 2] == 0) return std::fill_n(z, n * n, T(0)), void();
+    T* const x = memory + n * n;
+    for (std::int64_t j = 0; j < n; ++j) {
+        for (std::int64_t i = 0; i < n; ++i) x[i] = its.rows[i] == j ? T(1) : T(0);
+        its.solve(x);
+        for (std::int64_t i = 0; i < n; ++i) z[its.columns[i] * n + j] = x[i];
+    }
+}
+
 #define INSTANTIATE(T)                                                                                  \
     template T* scratch<T>(std::size_t);                                                                \
     template bool cholesky_factor(std::int64_t, T*);                                                    \
     template bool triangular_solve(std::int64_t, std::int64_t, const T*, Triangular, T*);               \
-    template void lu_factor(std::int64_t, T*, std::int64_t*);
+    template void lu_factor(std::int64_t, T*, std::int64_t*);                                           \
+    template void adjugate(std::int64_t, const T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -22,12 +22,17 @@ struct Triangular {
 template <class T>
 bool cholesky_factor(std::int64_t n, T* a);
 
-/// b (n, k) becomes op(a)⁻¹ b. False where a diagonal element is 0.
+/// b (n, k) becomes op(a)⁻¹ b. False where a diagonal element is 0, or so small that 1 by it is
+/// infinite.
 template <class T>
 bool triangular_solve(std::int64_t n, std::int64_t k, const T* a, Triangular which, T* b);
 
 /// a (n, n) becomes L below its diagonal and U on and above it, with row i of L U row permutation[i] of a.
 template <class T>
 void lu_factor(std::int64_t n, T* a, std::int64_t* permutation);
+
+/// z (n, n) becomes the adjugate of a (n, n): 0 where a's rank is below n − 1, NaN where a is not finite.
+template <class T>
+void adjugate(std::int64_t n, const T* a, T* z);
 
 }  // namespace gradtape::detail

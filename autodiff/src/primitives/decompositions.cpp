@@ -1,80 +1,8 @@
-// Factorisations of matrices, the last two axes, and what is computed from them. No instruction set has kernels of its own.
+// Factorisations of matrices, the last two axes, and triangular systems. No instruction set has kernels of its own.
 #include "family.hpp"
-
-#include "../kernels/lapack.hpp"
-
-#include <gradtape/linalg.hpp>
+#include "matrices.hpp"
 
 namespace gradtape::detail::GRADTAPE_ISA {
-namespace {
-
-/// f(call, T()) with the operands' T.
-template <auto f>
-constexpr Kernel on_floats = [](const KernelCall& call) {
-    call.inputs[0].type->dtype == DType::float32 ? f(call, float()) : f(call, double());
-};
-
-/// Matrices one behind the other.
-struct Matrices {
-    std::int64_t count = 1, rows, columns;
-    explicit Matrices(const Shape& shape) : rows(shape[shape.rank() - 2]), columns(shape.back()) {
-        for (std::size_t i = 0; i + 2 < shape.rank(); ++i) count *= shape[i];
-    }
-    explicit Matrices(const Type* type) : Matrices(type->shape) {}
-    std::int64_t size() const { return rows * columns; }
-};
-
-template <class T>
-void undefined(T* first, std::int64_t count) {
-    std::fill_n(first, count, std::numeric_limits<T>::quiet_NaN());
-}
-
-Type matrices_type(const ShapeCall& call) {
-    if (!is_floating(call[0].dtype))
-        call.refuse_dtype(std::string("takes float32 or float64, not ") + to_string(call[0].dtype) + "; cast first");
-    if (call[0].shape.rank() < 2) call.refuse("shape " + to_string(call[0].shape) + " has no matrix; need two axes or more");
-    return call[0];
-}
-Type square_type(const ShapeCall& call) {
-    const Type type = matrices_type(call);
-    const Matrices a(type.shape);
-    if (a.rows != a.columns) call.refuse("the last two extents of " + to_string(type.shape) + " differ; need square matrices");
-    return type;
-}
-/// The type of x with a x = b.
-Type solution_type(const ShapeCall& call) {
-    const Type a = square_type(call), b = call[1];
-    if (b.dtype != a.dtype)
-        call.refuse_dtype(std::string("takes two operands of one dtype, not ") + to_string(a.dtype) + " and " + to_string(b.dtype));
-    bool fits = b.shape.rank() == a.shape.rank();
-    for (std::size_t i = 0; fits && i + 1 < a.shape.rank(); ++i) fits = a.shape[i] == b.shape[i];
-    if (!fits)
-        call.refuse("a " + to_string(a.shape) + " and b " + to_string(b.shape) +
-                    " do not fit; need a (..., n, n) and b (..., n, k) with the same leading extents");
-    return b;
-}
-
-Node turned(Node x) {
-    Shape axes;
-    for (std::size_t i = 0; i < x.shape().rank(); ++i) axes.push_back(std::int64_t(i));
-    std::swap(axes[axes.rank() - 2], axes[axes.rank() - 1]);
-    return gradtape::transpose(x, axes);
-}
-Node plus(Node x, Node y) { return !x.is_valid() ? y : !y.is_valid() ? x : x + y; }
-/// Rules are made of products and solutions, in which one NaN spreads even to where the cotangent is 0, and in which 0 times NaN
-/// is NaN again. So a matrix of which there is no such z takes part in a rule as some other one that is harmless, and what the
-/// rule makes of it is NaN, but 0 if all of it is 0: in a batch, `where` can leave it out, in derivatives of any order.
-struct Defined {
-    Node nothing;  ///< for each matrix of z 0, or NaN
-
-    explicit Defined(Node z) : nothing(gradtape::sum(gradtape::stop_gradient(z) * 0.0, {-2, -1}, true)) {}
-    Node operator()(Node x, double otherwise = 1) const { return gradtape::where(gradtape::equal(nothing, 0.0), x, otherwise); }
-    Node result(Node bar) const { return bar + chain(nothing, gradtape::sum(gradtape::abs(bar), {-2, -1}, true)); }
-};
-/// The lower triangle with half the diagonal.
-Node half_lower(Node x) { return 0.5 * (gradtape::tril(x) + gradtape::tril(x, -1)); }
-
-}  // namespace
 
 // z = x on one side of a diagonal, and 0 on the other.
 namespace {
@@ -99,16 +27,19 @@ GRADTAPE_PRIMITIVE(triangle, of(1)
         call.attributes.get<bool>("lower"), call.attributes.get<std::int64_t>("diagonal");
         return matrices_type(call);
     })
-    .takes(floats).computed(on_floats<triangle_kernel>)
+    .takes(floats).batch(batch_matrices).computed(on_floats<triangle_kernel>)
     .vjp([](const Operands& x, Node, Node z_bar) {
         const std::int64_t diagonal = x.attributes.get<std::int64_t>("diagonal");
         return x.attributes.get<bool>("lower") ? gradtape::tril(z_bar, diagonal) : gradtape::triu(z_bar, diagonal);
     })
     .linear().on(any_real))
 
-// L Lᵀ = a. With a symmetric ȧ, L̇ = L Φ(L⁻¹ ȧ L⁻ᵀ) (Murray 2016, "Differentiation of the Cholesky decomposition", eq. 8); the
+// L Lᵀ = a. With a symmetric ȧ, L̇ = L Φ(L⁻¹ ȧ L⁻ᵀ) (Murray 2016, "Differentiation of the Cholesky decomposition"); the
 // symmetric ȧ is made of the lower triangle of the operand's, which alone is read, and ā is that triangle's.
 namespace {
+
+/// The lower triangle with half the diagonal.
+Node half_lower(Node x) { return 0.5 * (gradtape::tril(x) + gradtape::tril(x, -1)); }
 
 constexpr auto cholesky_kernel = []<class T>(const KernelCall& call, T) {
     const Matrices a(call.inputs[0].type);
@@ -132,7 +63,7 @@ Node between(Node l, Node x, bool transpose) {
 
 }  // namespace
 GRADTAPE_PRIMITIVE(cholesky, of(1)
-    .shaped(square_type).takes(floats).computed(on_floats<cholesky_kernel>)
+    .shaped(square_type).takes(floats).batch(batch_matrices).computed(on_floats<cholesky_kernel>)
     .vjp([](const Operands&, Node z, Node l_bar) {
         const Defined defined(z);
         const Node l = defined(z), p = half_lower(gradtape::matmul(l, gradtape::tril(l_bar), {.x = true}));
@@ -177,7 +108,7 @@ GRADTAPE_PRIMITIVE(triangular_solve, of(2)
         triangle_of(call.attributes);
         return solution_type(call);
     })
-    .takes(floats).computed(on_floats<triangular_solve_kernel>)
+    .takes(floats).batch(batch_matrices).computed(on_floats<triangular_solve_kernel>)
     .vjp([](const VjpCall& call) {
         const Triangle t = triangle_of(call.x.attributes);
         const Defined defined(call.z);
@@ -197,5 +128,71 @@ GRADTAPE_PRIMITIVE(triangular_solve, of(2)
         call.give(0, defined.result(gradtape::triangular_solve(defined(call.x[0]), right, t)));
     })
     .may_throw().on({-0.5, 0.5, 0, 0, 4}, any_real))
+
+// p a = l u: l below the diagonal of the first result, which has ones there, u on and above it, and p as the rows of a.
+// With m = l⁻¹ p ȧ u⁻¹: l̇ = l m below the diagonal, u̇ = m u above. Transposed: ā = pᵀ l⁻ᵀ (lᵀ l̄ below + ū uᵀ above) u⁻ᵀ
+// (de Hoog, Anderssen, Lukas 2011, "Differentiation of matrix functionals using triangular factorization").
+namespace {
+
+constexpr auto lu_kernel = []<class T>(const KernelCall& call, T) {
+    const Matrices a(call.inputs[0].type);
+    T* const z = call.result<T>(0).data();
+    std::int64_t* const p = call.result<std::int64_t>(1).data();
+    T* const spare = z ? nullptr : scratch<T>(std::size_t(a.size()));
+    std::int64_t* const order = p ? nullptr : scratch<std::int64_t>(std::size_t(a.rows));
+    for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) {
+        T* const its = z ? z + k * a.size() : spare;
+        std::copy_n(call.input<T>(0).data() + k * a.size(), a.size(), its);
+        lu_factor(a.rows, its, p ? p + k * a.rows : order);
+    }
+};
+
+/// The rows of x as `permutation` has them, or back again.
+Node permuted(Node permutation, Node x, bool back) {
+    const std::int64_t n = permutation.shape().back();
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t i = 0; i < n; ++i) numbers.push_back(i);
+    Shape shape = permutation.shape();
+    shape.push_back(1);
+    const Node columns = sibling_constant(permutation, Tensor::from(std::span<const std::int64_t>(numbers), {n}));
+    const Node p = gradtape::cast(gradtape::equal(gradtape::reshape(permutation, shape), columns), x.dtype());
+    return gradtape::matmul(p, x, {.x = back});
+}
+constexpr Triangle unit{.unit_diagonal = true}, unit_transposed{.transpose = true, .unit_diagonal = true};
+constexpr Triangle upper{.lower = false}, upper_transposed{.lower = false, .transpose = true};
+
+/// NaN where lu is or where u has no inverse.
+Node regular(Node lu) {
+    return gradtape::triangular_solve(lu, gradtape::sum(lu, -1, true) * 0.0 + 1.0, upper);
+}
+
+}  // namespace
+GRADTAPE_PRIMITIVE(lu, of(1).giving(2)
+    .shaped([](const ShapeCall& call) {
+        const Type a = square_type(call);
+        return call.result == 0 ? a : permutation_type(a);
+    })
+    .takes(floats).batch(batch_matrices).computed(on_floats<lu_kernel>)
+    .vjp([](const VjpCall& call) {
+        if (!call.z_bar.is_valid()) return call.give(0, Node());
+        const Defined defined(regular(call.z));
+        const Node lu = defined(call.z), l_bar = gradtape::tril(call.z_bar, -1), u_bar = gradtape::triu(call.z_bar);
+        const Node below = gradtape::tril(l_bar + gradtape::matmul(gradtape::tril(lu, -1), l_bar, {.x = true}), -1);
+        const Node above = gradtape::triu(gradtape::matmul(u_bar, gradtape::triu(lu), {.y = true}));
+        const Node left = gradtape::triangular_solve(lu, below + above, unit_transposed);
+        const Node both = turned(gradtape::triangular_solve(lu, turned(left), upper));
+        call.give(0, permuted(call.results[1], defined.result(both), true));
+    })
+    .jvp([](const JvpCall& call) {
+        call.give(1, Node());
+        if (!call.wants(0)) return;
+        const Defined defined(regular(call.z));
+        const Node lu = defined(call.z);
+        const Node left = gradtape::triangular_solve(lu, permuted(call.results[1], call.x_dot[0], false), unit);
+        const Node m = turned(gradtape::triangular_solve(lu, turned(left), upper_transposed)), below = gradtape::tril(m, -1);
+        call.give(0, defined.result(below + gradtape::tril(gradtape::matmul(gradtape::tril(lu, -1), below), -1) +
+                                    gradtape::matmul(gradtape::triu(m), gradtape::triu(lu))));
+    })
+    .may_throw().on({-0.5, 0.5, 0, 0, 4}))
 
 }  // namespace gradtape::detail::GRADTAPE_ISA
