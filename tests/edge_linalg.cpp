@@ -79,6 +79,12 @@ TEST_CASE("edge: triangular_solve reads one triangle, broadcasts batches, and ta
     CHECK(triangular_solve(a, stacked).shape() == Shape({5, 2, 3}));
     CHECK(triangular_solve(stack(a, a, a), tape.constant(Tensor{{2, 1}, {9, 1}})).shape() == Shape({3, 2, 2}));
     CHECK(mismatch(triangular_solve(tape.constant(Tensor{{0, 0}, {1, 1}}), v), {nan, nan}) == "");
+    CHECK(mismatch(triangular_solve(tape.constant(Tensor{{1, 0}, {1, nan}}), v), {nan, nan}) == "");
+    CHECK(mismatch(triangular_solve(tape.constant(Tensor{{1e-310, 0}, {0, 1}}), tape.constant(Tensor{3e-310, 2})), {3, 2}, {.relative = 1e-13}) == "");
+    const Node both = triangular_solve(stack(a, a), v);
+    CHECK(both.shape() == Shape({2, 2}));
+    CHECK(mismatch(both, {1, 2, 1, 2}) == "");
+    CHECK(solve(stack(triu(a), triu(a) * 0.0 + 1.0, triu(a)), v).shape() == Shape({3, 2}));
 }
 
 TEST_CASE("edge: solve, inv, det and slogdet of a regular matrix of size 70") {
@@ -97,7 +103,7 @@ TEST_CASE("edge: solve, inv, det and slogdet of a regular matrix of size 70") {
 
 TEST_CASE("edge: one factorisation serves value, gradient and Hessian-vector product") {
     const Unary all[] = {[](Node a) { return sum(square(solve(a, full_like(a, 1)))); }, [](Node a) { return sum(square(inv(a))); },
-                         [](Node a) { return slogdet(a).logabsdet; }};
+                         [](Node a) { return slogdet(a).logabsdet; }, [](Node a) { return square(det(a)); }};
     for (const Unary& f : all) {
         Tape tape;
         const Node a = definite(tape, 4, 3), y = f(a);
@@ -126,6 +132,27 @@ TEST_CASE("edge: of a singular matrix") {
             CHECK(mismatch(derivative([](Node x) { return det(x); }, a, 2), {nan, nan, nan, nan}) == "");
         }
     }
+}
+
+TEST_CASE("edge: lu, solve, inv and det of what is not finite are NaN, of that matrix of a batch only") {
+    const Unary all[] = {[](Node a) { return lu(a).factors; }, [](Node a) { return solve(a, full_like(a, 1)); }, [](Node a) { return inv(a); },
+                         [](Node a) { return reshape(det(a), {2, 1, 1}) * full_like(a, 1); },
+                         [](Node a) { return reshape(slogdet(a).logabsdet, {2, 1, 1}) * full_like(a, 1); }};
+    for (DType dtype : floating)
+        for (double bad : {nan, inf, -inf})
+            for (std::size_t at = 4; at < 8; ++at)
+                for (const Unary& f : all) {
+                    std::vector<double> a = {2, 1, 1, 3, 2, 1, 1, 3};
+                    a[at] = bad;
+                    const Pulled z = pull(f, make(a, {2, 2, 2}, dtype));
+                    for (std::size_t i = 0; i < 8; ++i) {
+                        CHECK(std::isnan(z.value[i]) == (i >= 4));
+                        CHECK(std::isnan(z.x_bar[i]) == (i >= 4));
+                    }
+                }
+    Tape tape;  // pivots of a matrix of NaNs are places of it
+    const Lu z = lu(tape.input(Tensor::full({9, 9}, nan)));
+    CHECK(mismatch(z.permutation, {0, 1, 2, 3, 4, 5, 6, 7, 8}) == "");
 }
 
 TEST_CASE("edge: what factorisations refuse") {

@@ -28,51 +28,64 @@ Node recorded(const Operand& x, Node beside, const char* name) {
     return x.is_tensor() ? sibling_constant(beside, x.tensor(), x.where()) : node_of(x, name);
 }
 
-/// a (…, n, n) and b (…, n, k) with the same leading axes.
+Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 2)); }
+
+/// a (…, m, n) and b (…, m, k), of which leading extents broadcast to each other.
 struct System {
-    Node a, b, plain;  ///< plain: a as it was given, not broadcast
+    Node a, b;
+    Shape batch;  ///< what they broadcast to
     bool vector;  ///< b was one
     Where where;
 
-    Node finish(Node x) const { return vector ? reshape({x, where}, {x.shape()[x.shape().rank() - 2]}) : x; }
+    /// With the leading extents of both.
+    Node whole(Node x) const {
+        Shape shape = batch;
+        for (std::size_t i = x.shape().rank() - 2; i < x.shape().rank(); ++i) shape.push_back(x.shape()[i], where);
+        return broadcast_to({x, where}, shape);
+    }
+    Node finish(Node x) const {
+        if (!vector) return x;
+        Shape shape = x.shape();
+        shape.pop_back();
+        return reshape({x, where}, shape);
+    }
 };
 
-System system_of(const char* name, const Operand& a, const Operand& b) {
+System system_of(const char* name, const Operand& a, const Operand& b, bool square = true) {
     const Where where = a.where();
     const Node near = beside(a, b, name);
     System s{recorded(a, near, name), recorded(b, near, name), {}, false, where};
-    s.plain = s.a;
     if (Recorder::owner(s.a) != Recorder::owner(s.b))
         throw TapeError("operands are on different tapes; record them on one", {name, {}, {}, where});
     const Shape x = s.a.shape(), y = s.b.shape();
-    if (x.rank() < 2 || y.rank() < 1 || x.back() != x[x.rank() - 2] || y[y.rank() - (y.rank() == 1 ? 1 : 2)] != x.back())
-        throw ShapeError("a " + to_string(x) + " and b " + to_string(y) + " do not fit; need a (..., n, n) and b (..., n, k) or (n)",
-                         {name, {x, y}, {}, where});
     s.vector = y.rank() == 1;
+    if (x.rank() < 2 || y.rank() < 1 || (square && x.back() != x[x.rank() - 2]) || y[y.rank() - (s.vector ? 1 : 2)] != x[x.rank() - 2])
+        throw ShapeError("a " + to_string(x) + " and b " + to_string(y) + " do not fit; need " +
+                             (square ? "a (..., n, n) and b (..., n, k) or (n)" : "a (..., m, n) and b (..., m, k) or (m)"),
+                         {name, {x, y}, {}, where});
+    if (x[x.rank() - 2] < x.back())
+        throw ShapeError("a " + to_string(x) + " has more columns than rows, so they are linearly dependent; b is " + to_string(y), {name, {x, y}, {}, where});
     if (s.vector) s.b = reshape({s.b, where}, {y[0], 1});
-    const auto leading = [](const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 2)); };
-    const detail::Broadcast batch = detail::broadcast(leading(x), leading(s.b.shape()));
-    if (batch.clash)
+    const detail::Broadcast both = detail::broadcast(leading(x), leading(s.b.shape()));
+    if (both.clash)
         throw ShapeError("leading extents do not broadcast: a " + to_string(x) + ", b " + to_string(y), {name, {x, y}, {}, where});
-    s.vector = s.vector && batch.shape.empty();
-    for (Node* z : {&s.a, &s.b}) {
-        Shape shape = batch.shape;
-        for (std::size_t i = z->shape().rank() - 2; i < z->shape().rank(); ++i) shape.push_back(z->shape()[i], where);
-        *z = broadcast_to({*z, where}, shape);
-    }
+    s.batch = both.shape;
     return s;
 }
 
-/// Refused in the name of the operation that needs the factors.
-Lu factored(const char* name, const Operand& a) {
+/// All results of a primitive of one operand, refused in the name of the operation that needs them.
+std::vector<Node> factored(Op op, const char* name, const Operand& a, bool square) {
     const Node x = node_of(a, name);
     const Shape shape = x.shape();
     if (!is_floating(x.dtype()))
         throw DTypeError(std::string("takes float32 or float64, not ") + to_string(x.dtype()) + "; cast first", {name, {shape}, {}, a.where()});
-    if (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2])
+    if (square && (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2]))
         throw ShapeError("shape " + to_string(shape) + " is not that of square matrices", {name, {shape}, {}, a.where()});
-    const std::vector<Node> z = apply_all(detail::primitive(Op::lu), std::vector<Node>{x}, {}, a.where());
-    return {x, z[0], z[1]};
+    return apply_all(detail::primitive(op), std::vector<Node>{x}, {}, a.where());
+}
+Lu lu_of(const char* name, const Operand& a) {
+    const std::vector<Node> z = factored(Op::lu, name, a, true);
+    return {a.node(), z[0], z[1]};
 }
 
 Node triangle(const Operand& x, bool lower, std::int64_t diagonal) {
@@ -83,27 +96,27 @@ Node triangle(const Operand& x, bool lower, std::int64_t diagonal) {
 std::array<Node, 3> operands(const Lu& a, Where where) { return {a.a, stop_gradient({a.factors, where}), a.permutation}; }
 
 Node solved(const System& s, const Lu& lu) {
-    Shape matrices = s.a.shape(), rows = matrices;
+    const Node a = s.whole(s.a), factors = s.whole(stop_gradient({lu.factors, s.where}));
+    Shape rows = a.shape();
     rows.pop_back();
-    const Node factors = broadcast_to({stop_gradient({lu.factors, s.where}), s.where}, matrices);
     const Node permutation = broadcast_to({lu.permutation, s.where}, rows);
-    return s.finish(apply(detail::primitive(Op::solve), {s.a, s.b, factors, permutation}, {{"transpose", false}}, s.where));
+    return s.finish(apply(detail::primitive(Op::solve), {a, s.whole(s.b), factors, permutation}, {{"transpose", false}}, s.where));
 }
 
 /// f of a's factors, or nothing recorded.
 template <class F>
 Node with_factors(const Operand& a, const char* name, F f) {
-    return all_or_nothing(node_of(a, name), [&] { return f(factored(name, a)); });
+    return all_or_nothing(node_of(a, name), [&] { return f(lu_of(name, a)); });
 }
 
 }  // namespace
 
-Lu lu(Operand a) { return factored("lu", a); }
+Lu lu(Operand a) { return lu_of("lu", a); }
 
 Node solve(Operand a, Operand b) {
     return all_or_nothing(beside(a, b, "solve"), [&] {
         const System s = system_of("solve", a, b);
-        return solved(s, factored("solve", {s.plain, s.where}));
+        return solved(s, lu_of("solve", {s.a, s.where}));
     });
 }
 Node solve(const Lu& a, Operand b) {
@@ -126,7 +139,9 @@ Node det(const Lu& a, Where where) {
         return apply(detail::primitive(Op::det), operands(a, where), {}, where);
     });
 }
-Slogdet slogdet(Operand a) { return slogdet(factored("slogdet", a), a.where()); }
+Slogdet slogdet(Operand a) {
+    return all_or_nothing(node_of(a, "slogdet"), [&] { return slogdet(lu_of("slogdet", a), a.where()); });
+}
 Slogdet slogdet(const Lu& a, Where where) {
     node_of({a.a, where}, "slogdet");
     const std::vector<Node> z = apply_all(detail::primitive(Op::slogdet), operands(a, where), {}, where);
@@ -141,7 +156,7 @@ Node cholesky(Operand a) { return bind(Op::cholesky, {a}); }
 Node triangular_solve(Operand a, Operand b, Triangle t) {
     return all_or_nothing(beside(a, b, "triangular_solve"), [&] {
         const System s = system_of("triangular_solve", a, b);
-        return s.finish(bind(Op::triangular_solve, {{s.a, s.where}, {s.b, s.where}},
+        return s.finish(bind(Op::triangular_solve, {{s.whole(s.a), s.where}, {s.whole(s.b), s.where}},
                              {{"lower", t.lower}, {"transpose", t.transpose}, {"unit_diagonal", t.unit_diagonal}}));
     });
 }

@@ -164,7 +164,7 @@ const std::map<std::string, std::vector<Sample>> structural = {
       {{{3, 3}}, triangle(true, -5)}, {{{0, 3}}, triangle(true, 0)}, {{{1, 1}}, triangle(false, 0)}}},
     {"cholesky", squares(true)},
     {"lu", squares(true)},
-    {"adjugate", squares(false)},
+    {"adjugate", factored(squares(false))},
     {"inv", factored(squares(true))},
     {"det", factored(squares(false))},
     {"slogdet", factored(squares(false))},
@@ -231,7 +231,7 @@ DType operand_dtype(const Primitive& primitive, std::size_t k, DType dtype) {
 }
 
 bool is_given(const Primitive& primitive, std::size_t k) {
-    static const std::set<std::string> factored = {"solve", "inv", "det", "slogdet"};
+    static const std::set<std::string> factored = {"adjugate", "det", "inv", "slogdet", "solve"};
     return factored.contains(primitive.name) && k + 2 >= std::size_t(primitive.arity);
 }
 

@@ -1,9 +1,10 @@
-// Tensors, tape, operations, random numbers, derivatives; programs, compiled and as files. Headers of their own: check.hpp
-// (a derivative against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your own),
-// portable.hpp, xtensor.hpp, nn/nn.hpp.
+// Tensors, tape, operations, linear algebra, random numbers, derivatives; programs, compiled and as files. Headers of their
+// own: check.hpp (a derivative against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your
+// own), portable.hpp, xtensor.hpp, nn/nn.hpp.
 #pragma once
 
 #include <gradtape/compile.hpp>
+#include <gradtape/linalg.hpp>
 #include <gradtape/ops.hpp>
 #include <gradtape/ops_indexing.hpp>
 #include <gradtape/program.hpp>

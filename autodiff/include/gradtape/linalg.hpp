@@ -27,7 +27,7 @@ struct Triangle {
 };
 /// x with op(a) x = b, where op(a) is a triangle of a (…, n, n), transposed or not; b is (…, n, k), or a vector (n). Leading
 /// axes are broadcast. b̄ = op(a)⁻ᵀ x̄; ā = −b̄ xᵀ, or its transposed, in the triangle that is read, and 0 elsewhere
-/// (Giles 2008, 2.3.1). Edge: NaN where the diagonal has a 0.
+/// (Giles 2008, 2.3.1). Edge: NaN where the diagonal has a 0 or NaN.
 Node triangular_solve(Operand a, Operand b, Triangle triangle = {});
 
 /// What lu gives: a itself, and its factors, with which more than one thing can be computed from a.

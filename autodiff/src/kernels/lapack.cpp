@@ -8,18 +8,28 @@
 #endif
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <new>
 
+// Fortran's interface: numbers by address, and behind all the lengths of strings.
 #ifdef GRADTAPE_WITH_LAPACK
+#define DECLARE(T, POTRF, GETRF, GELQF, ORGLQ, SYEVD, GESDD)                                                                  \
+    void POTRF(const char*, const int*, T*, const int*, int*, std::size_t);                                                   \
+    void GETRF(const int*, const int*, T*, const int*, int*, int*);                                                           \
+    void GELQF(const int*, const int*, T*, const int*, T*, T*, const int*, int*);                                             \
+    void ORGLQ(const int*, const int*, const int*, T*, const int*, const T*, T*, const int*, int*);                           \
+    void SYEVD(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, int*, const int*, int*, std::size_t, \
+               std::size_t);                                                                                                  \
+    void GESDD(const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, T*, const int*, int*, \
+               int*, std::size_t);
 extern "C" {
-void spotrf_(const char*, const int*, float*, const int*, int*, std::size_t);
-void dpotrf_(const char*, const int*, double*, const int*, int*, std::size_t);
-void sgetrf_(const int*, const int*, float*, const int*, int*, int*);
-void dgetrf_(const int*, const int*, double*, const int*, int*, int*);
+DECLARE(float, spotrf_, sgetrf_, sgelqf_, sorglq_, ssyevd_, sgesdd_)
+DECLARE(double, dpotrf_, dgetrf_, dgelqf_, dorglq_, dsyevd_, dgesdd_)
 }
+#undef DECLARE
 #endif
 
 namespace gradtape::detail {
@@ -28,78 +38,115 @@ namespace {
 struct Free {
     void operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t(64)); }
 };
-struct Scratch {
+struct Block {
     std::unique_ptr<std::byte, Free> memory;
     std::size_t bytes = 0;
 };
 
+/// By which function for numbers of type T.
+template <class T>
+auto chosen([[maybe_unused]] auto of_float, [[maybe_unused]] auto of_double) {
+    if constexpr (std::is_same_v<T, float>)
+        return of_float;
+    else
+        return of_double;
+}
+
+/// Each gives false, and may have overwritten what it got, where it does not serve.
 #ifdef GRADTAPE_WITH_LAPACK
-constexpr bool with_lapack = true;
-void potrf(int n, float* a, int* info) { spotrf_("U", &n, a, &n, info, 1); }
-void potrf(int n, double* a, int* info) { dpotrf_("U", &n, a, &n, info, 1); }
-void getrf(int n, float* a, int* pivots, int* info) { sgetrf_(&n, &n, a, &n, pivots, info); }
-void getrf(int n, double* a, int* pivots, int* info) { dgetrf_(&n, &n, a, &n, pivots, info); }
+template <class T>
+struct Lapack {
+    static constexpr bool here = true;
+    static constexpr int block = 64;  ///< columns that are treated at once: no LAPACK's is larger
+
+    static bool serves(std::int64_t size) { return size <= INT_MAX; }
+
+    /// The upper triangle by columns is the lower one by rows.
+    static void cholesky(int n, T* a) {
+        int info = 0;
+        chosen<T>(spotrf_, dpotrf_)("U", &n, a, &n, &info, 1);
+        if (info > 0) a[(info - 1) * std::int64_t(n) + info - 1] = 0;  // as it was left
+    }
+    static void lu(int n, T* a, int* pivots) {
+        int info = 0;
+        chosen<T>(sgetrf_, dgetrf_)(&n, &n, a, &n, pivots, &info);
+    }
+    /// aᵀ = rᵀ qᵀ.
+    static bool qr(std::int64_t m, std::int64_t n, const T* a, T* q, T* r) {
+        const std::int64_t k = std::min(m, n), size = block * n;
+        if (!serves(m) || !serves(size)) return false;
+        T *const both = scratch<T>(std::size_t(m * n + k + size), 0), *const tau = both + m * n, *const work = tau + k;
+        const int rows = int(m), columns = int(n), count = int(k), room = int(size);
+        int info = 0;
+        std::copy_n(a, m * n, both);
+        chosen<T>(sgelqf_, dgelqf_)(&columns, &rows, both, &columns, tau, work, &room, &info);
+        for (std::int64_t i = 0; i < k; ++i) {
+            std::fill_n(r + i * n, i, T(0));
+            std::copy_n(both + i * n + i, n - i, r + i * n + i);
+        }
+        chosen<T>(sorglq_, dorglq_)(&count, &rows, &count, both, &columns, tau, work, &room, &info);
+        for (std::int64_t i = 0; i < m; ++i) std::copy_n(both + i * n, k, q + i * k);
+        return info == 0;
+    }
+    /// The vectors are columns, hence the rows of v.
+    static bool eigen(std::int64_t n, T* v, T* w) {
+        const std::int64_t size = 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;
+        if (!serves(size)) return false;
+        const int rows = int(n), room = int(size), more = int(integers);
+        int info = 0;
+        chosen<T>(ssyevd_, dsyevd_)("V", "U", &rows, v, &rows, w, scratch<T>(std::size_t(size), 0), &room,
+                                    scratch<int>(std::size_t(integers), 0), &more, &info, 1, 1);
+        return info == 0;
+    }
+    /// aᵀ = vtᵀ diag(s) uᵀ.
+    static bool singular(std::int64_t m, std::int64_t n, const T* a, T* u, T* s, T* vt) {
+        const std::int64_t k = std::min(m, n), size = 4 * k * k + 7 * k + block * (m + n);
+        if (!serves(m) || !serves(n) || !serves(size)) return false;
+        T *const both = scratch<T>(std::size_t(m * n + size), 0), *const work = both + m * n;
+        const int rows = int(m), columns = int(n), count = int(k), room = int(size);
+        int info = 0;
+        std::copy_n(a, m * n, both);
+        chosen<T>(sgesdd_, dgesdd_)("S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room,
+                                    scratch<int>(std::size_t(8 * k), 0), &info, 1);
+        return info == 0;
+    }
+};
 #else
-constexpr bool with_lapack = false;
 template <class T>
-void potrf(int, T*, int*) {}
-template <class T>
-void getrf(int, T*, int*, int*) {}
+struct Lapack {
+    static constexpr bool here = false;
+    static void cholesky(int, T*) {}
+    static void lu(int, T*, int*) {}
+    static bool qr(std::int64_t, std::int64_t, const T*, T*, T*) { return false; }
+    static bool eigen(std::int64_t, T*, T*) { return false; }
+    static bool singular(std::int64_t, std::int64_t, const T*, T*, T*, T*) { return false; }
+};
 #endif
 
 #ifdef GRADTAPE_WITH_BLAS
-CBLAS_UPLO part(Triangular t) { return t.lower ? CblasLower : CblasUpper; }
-CBLAS_TRANSPOSE turned(Triangular t) { return t.transpose ? CblasTrans : CblasNoTrans; }
-CBLAS_DIAG diagonal(Triangular t) { return t.unit_diagonal ? CblasUnit : CblasNonUnit; }
-void trsm(int n, int k, const float* a, Triangular t, float* b) {
-    cblas_strsm(CblasRowMajor, CblasLeft, part(t), turned(t), diagonal(t), n, k, 1, a, n, b, k);
-}
-void trsm(int n, int k, const double* a, Triangular t, double* b) {
-    cblas_dtrsm(CblasRowMajor, CblasLeft, part(t), turned(t), diagonal(t), n, k, 1, a, n, b, k);
+template <class T>
+bool trsm(std::int64_t n, std::int64_t k, const T* a, Triangular t, T* b) {
+    if (k > INT_MAX) return false;
+    chosen<T>(cblas_strsm, cblas_dtrsm)(CblasRowMajor, CblasLeft, t.lower ? CblasLower : CblasUpper,
+                                        t.transpose ? CblasTrans : CblasNoTrans, t.unit_diagonal ? CblasUnit : CblasNonUnit,
+                                        int(n), int(k), 1, a, int(n), b, int(k));
+    return true;
 }
 #else
-// Row after row, from the end that no other row is needed for.
 template <class T>
-void trsm(int n, int k, const T* a, Triangular t, T* b) {
-    const bool forward = t.lower != t.transpose;
-    for (int step = 0; step < n; ++step) {
-        const int i = forward ? step : n - 1 - step;
-        for (int before = 0; before < step; ++before) {
-            const int j = forward ? before : n - 1 - before;
-            const T factor = t.transpose ? a[std::ptrdiff_t(j) * n + i] : a[std::ptrdiff_t(i) * n + j];
-            for (int c = 0; c < k; ++c) b[std::ptrdiff_t(i) * k + c] -= factor * b[std::ptrdiff_t(j) * k + c];
-        }
-        if (t.unit_diagonal) continue;
-        for (int c = 0; c < k; ++c) b[std::ptrdiff_t(i) * k + c] /= a[std::ptrdiff_t(i) * n + i];
-    }
+bool trsm(std::int64_t, std::int64_t, const T*, Triangular, T*) {
+    return false;
 }
 #endif
 
 template <class T>
-void own_cholesky(std::int64_t n, T* a) {
-    for (std::int64_t j = 0; j < n; ++j)
-        for (std::int64_t i = j; i < n; ++i) {
-            T rest = a[i * n + j];
-            for (std::int64_t k = 0; k < j; ++k) rest -= a[i * n + k] * a[j * n + k];
-            a[i * n + j] = i == j ? std::sqrt(rest) : rest / a[j * n + j];
-        }
+bool finite(const T* first, std::int64_t count) {
+    return std::all_of(first, first + count, [](T x) { return std::isfinite(x); });
 }
 
-/// Gaussian elimination with the largest element of a column as its pivot; `pivots` as LAPACK has them.
 template <class T>
-void own_lu(std::int64_t n, T* a, int* pivots) {
-    for (std::int64_t k = 0; k < n; ++k) {
-        std::int64_t pivot = k;
-        for (std::int64_t i = k + 1; i < n; ++i)
-            if (std::abs(a[i * n + k]) > std::abs(a[pivot * n + k])) pivot = i;
-        pivots[k] = int(pivot) + 1;
-        std::swap_ranges(a + k * n, a + (k + 1) * n, pivot == k ? a + k * n : a + pivot * n);
-        if (a[k * n + k] == 0) continue;
-        for (std::int64_t i = k + 1; i < n; ++i) {
-            const T factor = a[i * n + k] /= a[k * n + k];
-            for (std::int64_t j = k + 1; j < n; ++j) a[i * n + j] -= factor * a[k * n + j];
-        }
-    }
+void undefined(T* first, std::int64_t count) {
+    std::fill_n(first, count, std::numeric_limits<T>::quiet_NaN());
 }
 
 template <class T>
@@ -108,139 +155,139 @@ void transpose_square(std::int64_t n, T* a) {
         for (std::int64_t j = 0; j < i; ++j) std::swap(a[i * n + j], a[j * n + i]);
 }
 
+/// Whether a vector of n elements, `step` apart, has to be turned for the first of its largest to be positive. Which of two
+/// that differ by rounding is larger is not to matter: 1/√2, −1/√2.
+template <class T>
+bool points_down(std::int64_t n, const T* x, std::int64_t step) {
+    T largest = 0;
+    for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i * step]));
+    const T enough = largest * (1 - std::sqrt(std::numeric_limits<T>::epsilon()));
+    for (std::int64_t i = 0; i < n; ++i)
+        if (std::abs(x[i * step]) >= enough) return x[i * step] < 0;
+    return false;
+}
+
+template <class T>
+void turn(std::int64_t n, T* x, std::int64_t step) {
+    for (std::int64_t i = 0; i < n; ++i) x[i * step] = -x[i * step];
+}
+
 }  // namespace
 
 template <class T>
-T* scratch(std::size_t count) {
-    thread_local Scratch mine;
+T* scratch(std::size_t count, std::size_t place) {
+    thread_local Block blocks[scratch_places];
+    Block& its = blocks[place];
     const std::size_t bytes = std::max<std::size_t>(count * sizeof(T), 64);
-    if (bytes > mine.bytes) {
-        mine.memory.reset();
-        mine.bytes = 0;
-        mine.memory.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64))));
-        mine.bytes = bytes;
+    if (bytes > its.bytes) {
+        its.memory.reset();
+        its.bytes = 0;
+        its.memory.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t(64))));
+        its.bytes = bytes;
     }
-    return reinterpret_cast<T*>(mine.memory.get());
+    return reinterpret_cast<T*>(its.memory.get());
 }
 
 template <class T>
 bool cholesky_factor(std::int64_t n, T* a) {
     use_one_thread();
-    int info = 0;
-    if (with_lapack)
-        potrf(int(n), a, &info);  // the upper triangle by columns is the lower one by rows
-    else
-        own_cholesky(n, a);
-    bool definite = info == 0;
+    Lapack<T>::here ? Lapack<T>::cholesky(int(n), a) : own::cholesky(n, a);
+    bool definite = true;
     for (std::int64_t i = 0; i < n; ++i) definite = definite && a[i * n + i] > 0 && std::isfinite(a[i * n + i]);
     return definite;
 }
 
 template <class T>
 bool triangular_solve(std::int64_t n, std::int64_t k, const T* a, Triangular which, T* b) {
+    bool small = false;
+    for (std::int64_t i = 0; i < n && !which.unit_diagonal; ++i) {
+        const T x = a[i * n + i];
+        if (x == 0 || x != x) return false;
+        small = small || std::isinf(1 / x);  // a BLAS multiplies by that
+    }
     use_one_thread();
-    for (std::int64_t i = 0; i < n && !which.unit_diagonal; ++i)
-        if (std::isinf(1 / a[i * n + i])) return false;  // BLAS multiplies by it
-    trsm(int(n), int(k), a, which, b);
+    if (small || !trsm(n, k, a, which, b)) own::triangular_solve(n, k, a, which, b);
     return true;
 }
 
 template <class T>
 void lu_factor(std::int64_t n, T* a, std::int64_t* permutation) {
+    for (std::int64_t i = 0; i < n; ++i) permutation[i] = i;
+    if (!finite(a, n * n)) return undefined(a, n * n);
     use_one_thread();
-    int* const pivots = scratch<int>(std::size_t(n));
-    if (with_lapack) {
-        int info = 0;
+    int* const pivots = scratch<int>(std::size_t(n), 0);
+    if (Lapack<T>::here) {
         transpose_square(n, a);
-        getrf(int(n), a, pivots, &info);
+        Lapack<T>::lu(int(n), a, pivots);
         transpose_square(n, a);
     } else {
-        own_lu(n, a, pivots);
+        own::lu(n, a, pivots);
     }
-    for (std::int64_t i = 0; i < n; ++i) permutation[i] = i;
     for (std::int64_t i = 0; i < n; ++i) std::swap(permutation[i], permutation[pivots[i] - 1]);
 }
 
-namespace {
-
-/// p a q = l u, by the largest of all elements that are left: if u has zeros on its diagonal they are at its end.
-template <class T>
-struct Complete {
-    std::int64_t n;
-    T* lu;
-    std::int64_t *rows, *columns;  ///< of a
-    T sign = 1;
-
-    void exchange(std::int64_t k) {
-        std::int64_t r = k, c = k;
-        for (std::int64_t i = k; i < n; ++i)
-            for (std::int64_t j = k; j < n; ++j)
-                if (std::abs(lu[i * n + j]) > std::abs(lu[r * n + c])) r = i, c = j;
-        if (r != k) {
-            std::swap_ranges(lu + k * n, lu + k * n + n, lu + r * n);
-            std::swap(rows[k], rows[r]);
-            sign = -sign;
-        }
-        if (c != k) {
-            for (std::int64_t i = 0; i < n; ++i) std::swap(lu[i * n + k], lu[i * n + c]);
-            std::swap(columns[k], columns[c]);
-            sign = -sign;
-        }
-    }
-    void factor() {
-        for (std::int64_t k = 0; k < n; ++k) {
-            exchange(k);
-            for (std::int64_t i = k + 1; i < n && lu[k * n + k] != 0; ++i) {
-                const T by = lu[i * n + k] /= lu[k * n + k];
-                for (std::int64_t j = k + 1; j < n; ++j) lu[i * n + j] -= by * lu[k * n + j];
-            }
-        }
-    }
-    /// x becomes l⁻¹ x, and then adj(u) x. With u = (v w; 0 m) that is det v (m v⁻¹ x − v⁻¹ w x_n; x_n), x_n the last.
-    void solve(T* x) const {
-        for (std::int64_t i = 0; i < n; ++i)
-            for (std::int64_t j = 0; j < i; ++j) x[i] -= lu[i * n + j] * x[j];
-        T det = sign;
-        for (std::int64_t i = 0; i + 1 < n; ++i) det *= lu[i * n + i];
-        for (std::int64_t i = 0; i + 1 < n; ++i) x[i] = lu[n * n - 1] * x[i] - lu[i * n + n - 1] * x[n - 1];
-        for (std::int64_t i = n - 1; i-- > 0;) {
-            for (std::int64_t j = i + 1; j + 1 < n; ++j) x[i] -= lu[i * n + j] * x[j];
-            x[i] /= lu[i * n + i];
-        }
-        for (std::int64_t i = 0; i < n; ++i) x[i] *= det;
-    }
-};
-
-}  // namespace
-
 template <class T>
 void adjugate(std::int64_t n, const T* a, T* z) {
-    if (!std::all_of(a, a + n * n, [](T x) { return std::isfinite(x); }))
-        return std::fill_n(z, n * n, std::numeric_limits<T>::quiet_NaN()), void();
-    T* const memory = scratch<T>(std::size_t(n * n + n));
-    std::int64_t* const order = scratch<std::int64_t>(std::size_t(2 * n));
-    Complete<T> its{n, memory, order, order + n};
-    std::copy_n(a, n * n, its.lu);
-    for (std::int64_t i = 0; i < n; ++i) its.rows[i] = its.columns[i] = i;
-    its.factor();
-    if (n > 1 && its.lu[(n - 2) * n + n - 2] == 0) return std::fill_n(z, n * n, T(0)), void();
-    T* const x = memory + n * n;
-    for (std::int64_t j = 0; j < n; ++j) {
-        for (std::int64_t i = 0; i < n; ++i) x[i] = its.rows[i] == j ? T(1) : T(0);
-        its.solve(x);
-        for (std::int64_t i = 0; i < n; ++i) z[its.columns[i] * n + j] = x[i];
+    if (!finite(a, n * n)) return undefined(z, n * n);
+    own::adjugate(n, a, z, scratch<T>(std::size_t(n * n + n), 0), scratch<std::int64_t>(std::size_t(2 * n), 0));
+}
+
+template <class T>
+void qr_factor(std::int64_t m, std::int64_t n, const T* a, T* q, T* r) {
+    const std::int64_t k = std::min(m, n);
+    if (!finite(a, m * n)) return undefined(q, m * k), undefined(r, k * n);
+    use_one_thread();
+    if (!Lapack<T>::qr(m, n, a, q, r)) own::qr(m, n, a, q, r, scratch<T>(std::size_t(m * n), 0));
+    for (std::int64_t i = 0; i < k; ++i) {
+        if (!std::signbit(r[i * n + i])) continue;
+        turn(n - i, r + i * n + i, 1);
+        turn(m, q + i, k);
+    }
+}
+
+template <class T>
+void symmetric_eigen(std::int64_t n, const T* a, T* w, T* v) {
+    bool fits = true;
+    for (std::int64_t i = 0; i < n; ++i) fits = fits && finite(a + i * n, i + 1);
+    use_one_thread();
+    std::copy_n(a, n * n, v);
+    if (fits && !Lapack<T>::eigen(n, v, w)) {
+        std::copy_n(a, n * n, v);
+        fits = own::symmetric_eigen(n, v, w, scratch<T>(std::size_t(n * n), 0));
+    }
+    if (!fits) return undefined(w, n), undefined(v, n * n);
+    for (std::int64_t i = 0; i < n; ++i)
+        if (points_down(n, v + i * n, 1)) turn(n, v + i * n, 1);
+    transpose_square(n, v);
+}
+
+template <class T>
+void singular_values(std::int64_t m, std::int64_t n, const T* a, T* u, T* s, T* vt) {
+    const std::int64_t k = std::min(m, n);
+    bool fits = finite(a, m * n);
+    use_one_thread();
+    if (fits && !Lapack<T>::singular(m, n, a, u, s, vt))
+        fits = own::singular_values(m, n, a, u, s, vt, scratch<T>(std::size_t(2 * m * n + k * k), 0));
+    if (!fits) return undefined(u, m * k), undefined(s, k), undefined(vt, k * n);
+    for (std::int64_t i = 0; i < k; ++i) {
+        if (!points_down(m, u + i, k)) continue;
+        turn(m, u + i, k);
+        turn(n, vt + i * n, 1);
     }
 }
 
 #define INSTANTIATE(T)                                                                                  \
-    template T* scratch<T>(std::size_t);                                                                \
+    template T* scratch<T>(std::size_t, std::size_t);                                                   \
     template bool cholesky_factor(std::int64_t, T*);                                                    \
     template bool triangular_solve(std::int64_t, std::int64_t, const T*, Triangular, T*);               \
     template void lu_factor(std::int64_t, T*, std::int64_t*);                                           \
-    template void adjugate(std::int64_t, const T*, T*);
+    template void adjugate(std::int64_t, const T*, T*);                                                 \
+    template void qr_factor(std::int64_t, std::int64_t, const T*, T*, T*);                              \
+    template void symmetric_eigen(std::int64_t, const T*, T*, T*);                                      \
+    template void singular_values(std::int64_t, std::int64_t, const T*, T*, T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE
-template std::int64_t* scratch<std::int64_t>(std::size_t);
+template std::int64_t* scratch<std::int64_t>(std::size_t, std::size_t);
 
 }  // namespace gradtape::detail

@@ -1,4 +1,5 @@
-// Factorisations of matrices, the last two axes, and triangular systems. No instruction set has kernels of its own.
+// Triangles of matrices, the last two axes, systems of them, and factors that are triangles. No instruction set has kernels of its
+// own.
 #include "family.hpp"
 #include "matrices.hpp"
 
@@ -38,9 +39,6 @@ GRADTAPE_PRIMITIVE(triangle, of(1)
 // symmetric ȧ is made of the lower triangle of the operand's, which alone is read, and ā is that triangle's.
 namespace {
 
-/// The lower triangle with half the diagonal.
-Node half_lower(Node x) { return 0.5 * (gradtape::tril(x) + gradtape::tril(x, -1)); }
-
 constexpr auto cholesky_kernel = []<class T>(const KernelCall& call, T) {
     const Matrices a(call.inputs[0].type);
     for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) {
@@ -71,7 +69,7 @@ GRADTAPE_PRIMITIVE(cholesky, of(1)
     })
     .jvp([](const Operands&, Node z, Node a_dot) {
         const Defined defined(z);
-        const Node l = defined(z), symmetric = gradtape::tril(a_dot) + turned(gradtape::tril(a_dot, -1));
+        const Node l = defined(z), symmetric = of_lower(a_dot);
         return gradtape::tril(defined.result(gradtape::matmul(l, half_lower(between(l, symmetric, false)))));
     })
     .may_throw().on({-0.5, 0.5, 0, 0, 4}))
@@ -136,35 +134,24 @@ namespace {
 
 constexpr auto lu_kernel = []<class T>(const KernelCall& call, T) {
     const Matrices a(call.inputs[0].type);
-    T* const z = call.result<T>(0).data();
-    std::int64_t* const p = call.result<std::int64_t>(1).data();
-    T* const spare = z ? nullptr : scratch<T>(std::size_t(a.size()));
-    std::int64_t* const order = p ? nullptr : scratch<std::int64_t>(std::size_t(a.rows));
+    const Part<T> factors(call, 0, a.size());
+    const Part<std::int64_t> permutation(call, 1, a.rows);
     for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) {
-        T* const its = z ? z + k * a.size() : spare;
-        std::copy_n(call.input<T>(0).data() + k * a.size(), a.size(), its);
-        lu_factor(a.rows, its, p ? p + k * a.rows : order);
+        std::copy_n(call.input<T>(0).data() + k * a.size(), a.size(), factors[k]);
+        lu_factor(a.rows, factors[k], permutation[k]);
     }
 };
 
 /// The rows of x as `permutation` has them, or back again.
 Node permuted(Node permutation, Node x, bool back) {
-    const std::int64_t n = permutation.shape().back();
-    std::vector<std::int64_t> numbers;
-    for (std::int64_t i = 0; i < n; ++i) numbers.push_back(i);
-    Shape shape = permutation.shape();
-    shape.push_back(1);
-    const Node columns = sibling_constant(permutation, Tensor::from(std::span<const std::int64_t>(numbers), {n}));
-    const Node p = gradtape::cast(gradtape::equal(gradtape::reshape(permutation, shape), columns), x.dtype());
-    return gradtape::matmul(p, x, {.x = back});
+    Shape column = permutation.shape();
+    column.push_back(1);
+    const Node rows = gradtape::broadcast_to(gradtape::reshape(permutation, column), x.shape());
+    const Attributes along = {{"axis", std::int64_t(x.shape().rank()) - 2}, {"along", true}};
+    return back ? apply(primitive(Op::scatter_add), {full_like(x, 0.0), rows, x}, along) : apply(primitive(Op::gather), {x, rows}, along);
 }
 constexpr Triangle unit{.unit_diagonal = true}, unit_transposed{.transpose = true, .unit_diagonal = true};
-constexpr Triangle upper{.lower = false}, upper_transposed{.lower = false, .transpose = true};
 
-/// NaN where lu is or where u has no inverse.
-Node regular(Node lu) {
-    return gradtape::triangular_solve(lu, gradtape::sum(lu, -1, true) * 0.0 + 1.0, upper);
-}
 
 }  // namespace
 GRADTAPE_PRIMITIVE(lu, of(1).giving(2)

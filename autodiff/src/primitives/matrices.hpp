@@ -2,6 +2,7 @@
 // nothing is defined.
 #pragma once
 
+#include "batching.hpp"
 #include "record.hpp"
 
 #include "../kernels/lapack.hpp"
@@ -38,6 +39,12 @@ inline Type matrices_type(const ShapeCall& call) {
     if (call[0].shape.rank() < 2) call.refuse("shape " + to_string(call[0].shape) + " has no matrix; need two axes or more");
     return call[0];
 }
+/// A batch's type with matrices of other extents.
+inline Type with_matrices(Type type, std::int64_t rows, std::int64_t columns) {
+    type.shape[type.shape.rank() - 2] = rows;
+    type.shape[type.shape.rank() - 1] = columns;
+    return type;
+}
 inline Type square_type(const ShapeCall& call) {
     const Type type = matrices_type(call);
     const Matrices a(type.shape);
@@ -64,11 +71,42 @@ inline Node turned(Node x) {
     return gradtape::transpose(x, axes);
 }
 inline Node plus(Node x, Node y) { return !x.is_valid() ? y : !y.is_valid() ? x : x + y; }
+/// The lower triangle with half the diagonal: ½ (x + xᵀ)'s share of it, for a symmetric x.
+inline Node half_lower(Node x) { return 0.5 * (gradtape::tril(x) + gradtape::tril(x, -1)); }
+/// The symmetric matrix that has this lower triangle.
+inline Node of_lower(Node x) { return gradtape::tril(x) + turned(gradtape::tril(x, -1)); }
+/// A row of matrices (…, 1, n), a column (…, n, 1), of vectors (…, n).
+inline Node as_row(Node x) {
+    Shape shape = x.shape();
+    shape.push_back(shape.back());
+    shape[shape.rank() - 2] = 1;
+    return gradtape::reshape(x, shape);
+}
+inline Node as_column(Node x) {
+    Shape shape = x.shape();
+    shape.push_back(1);
+    return gradtape::reshape(x, shape);
+}
+constexpr Triangle upper{.lower = false}, upper_transposed{.lower = false, .transpose = true};
+/// NaN where x is, or where its upper triangle has no inverse.
+inline Node regular(Node x) { return gradtape::triangular_solve(x, gradtape::sum(x, -1, true) * 0.0 + 1.0, upper); }
+
 /// One leading axis more.
-constexpr auto batch_matrices = [](const BatchCall& call) {
-    std::vector<Node> nodes;
-    for (std::size_t k = 0; k < call.x.count(); ++k) nodes.push_back(call.with_axis(k));
-    call.apply(nodes, call.x.attributes);
+constexpr auto batch_matrices = [](const BatchCall& call) { call.apply(all_with_axis(call), call.x.attributes); };
+
+/// Where a kernel writes its k-th matrix's part of a result: where nobody wants that, to memory of its own.
+template <class T>
+class Part {
+public:
+    Part(const KernelCall& call, std::size_t result, std::int64_t size)
+        : first_(call.result<T>(result).data()), step_(size) {
+        if (!first_) first_ = scratch<T>(std::size_t(size), result + 1), step_ = 0;
+    }
+    T* operator[](std::int64_t k) const { return first_ + k * step_; }
+
+private:
+    T* first_;
+    std::int64_t step_;
 };
 
 /// Rules are made of products and solutions, in which one NaN spreads even to where the cotangent is 0, and in which 0 times NaN

@@ -36,7 +36,7 @@ struct Factors {
     T diagonal(std::int64_t i) const { return lu[i * n + i]; }
     /// Whether the permutation is one, and which sign it has, which is 0 where it is not.
     int parity() const {
-        std::int64_t* const to = scratch<std::int64_t>(std::size_t(n));
+        std::int64_t* const to = scratch<std::int64_t>(std::size_t(n), 1);
         std::copy_n(permutation, n, to);
         int sign = 1;
         for (std::int64_t i = 0; i < n; ++i)
@@ -50,7 +50,7 @@ struct Factors {
     /// z (n, columns) becomes op(a)⁻¹ z.
     void solve(bool transpose, std::int64_t columns, T* z) const {
         if (parity() == 0) return undefined(z, n * columns);
-        T* const rows = scratch<T>(std::size_t(n * columns));
+        T* const rows = scratch<T>(std::size_t(n * columns), 1);
         std::copy_n(z, n * columns, rows);
         bool solved = true;
         if (transpose) {
@@ -63,6 +63,25 @@ struct Factors {
             solved = triangular_solve(n, columns, lu, {.lower = false}, z);
         }
         if (!solved) undefined(z, n * columns);
+    }
+    void inverse(T* z) const {
+        std::fill_n(z, n * n, T(0));
+        for (std::int64_t i = 0; i < n; ++i) z[i * n + i] = 1;
+        solve(false, n, z);
+    }
+    T determinant() const {
+        const int sign = parity();
+        T product = T(sign);
+        for (std::int64_t i = 0; i < n; ++i) product *= diagonal(i);
+        return sign == 0 ? std::numeric_limits<T>::quiet_NaN() : product;
+    }
+    bool far_from_singular() const {
+        T least = std::abs(diagonal(0)), most = least;
+        for (std::int64_t i = 1; i < n; ++i) {
+            least = std::min(least, std::abs(diagonal(i)));
+            most = std::max(most, std::abs(diagonal(i)));
+        }
+        return least > most * std::sqrt(std::numeric_limits<T>::epsilon()) && std::isnormal(determinant());
     }
 };
 
@@ -111,12 +130,7 @@ namespace {
 
 constexpr auto inv_kernel = []<class T>(const KernelCall& call, T) {
     const Matrices a(call.inputs[0].type);
-    for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) {
-        T* const z = call.result<T>().data() + k * a.size();
-        std::fill_n(z, a.size(), T(0));
-        for (std::int64_t i = 0; i < a.rows; ++i) z[i * a.rows + i] = 1;
-        Factors<T>(call, 1, k).solve(false, a.rows, z);
-    }
+    for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) Factors<T>(call, 1, k).inverse(call.result<T>().data() + k * a.size());
 };
 
 }  // namespace
@@ -138,17 +152,26 @@ GRADTAPE_PRIMITIVE(inv, of(3)
     })
     .indexed_by(2).may_throw().on({-0.5, 0.5, 0, 0, 4}))
 
-// The adjugate, a⁻¹ det a where there is that, by the factors of a with rows and columns exchanged so that a zero comes last.
-// adj˙ = (tr(adj ȧ) adj − adj ȧ adj) / det a, of a regular matrix: of a singular one this is NaN.
+// The adjugate, a⁻¹ det a by the factors where a is far from singular, else by factors of a with rows and columns exchanged so
+// that a zero comes last. adj˙ = (tr(adj ȧ) adj − adj ȧ adj) / det a, of a regular matrix: of a singular one this is NaN.
 namespace {
 
 constexpr auto adjugate_kernel = []<class T>(const KernelCall& call, T) {
     const Matrices a(call.inputs[0].type);
-    for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k)
-        adjugate(a.rows, call.input<T>(0).data() + k * a.size(), call.result<T>().data() + k * a.size());
+    for (std::int64_t k = 0; k < a.count && a.rows > 0; ++k) {
+        const Factors<T> its(call, 1, k);
+        T* const z = call.result<T>().data() + k * a.size();
+        if (!its.far_from_singular()) {
+            adjugate(a.rows, call.input<T>(0).data() + k * a.size(), z);
+            continue;
+        }
+        its.inverse(z);
+        const T det = its.determinant();
+        for (std::int64_t i = 0; i < a.size(); ++i) z[i] *= det;
+    }
 };
 
-Node adjugate_of(Node a) { return apply(primitive(Op::adjugate), {a}); }
+Node det_of(const Operands& x) { return apply(primitive(Op::det), {x[0], x[1], x[2]}); }
 /// A number for each matrix, and that as matrices of one element.
 Node total(Node x) { return gradtape::sum(x, {-2, -1}, true); }
 Node as_matrices(Node numbers) {
@@ -157,22 +180,26 @@ Node as_matrices(Node numbers) {
     return gradtape::reshape(numbers, shape);
 }
 /// bar / det a, and 0 where all of the `from` that it is made of is 0.
-Node over_det(Node a, Node from, Node bar) {
-    return gradtape::where(gradtape::equal(total(gradtape::abs(from)), 0.0), 0.0, bar / as_matrices(gradtape::det(a)));
+Node over_det(const Operands& x, Node from, Node bar) {
+    return gradtape::where(gradtape::equal(total(gradtape::abs(from)), 0.0), 0.0, bar / as_matrices(det_of(x)));
 }
 
 }  // namespace
-GRADTAPE_PRIMITIVE(adjugate, of(1)
-    .shaped(square_type).takes(floats).batch(batch_matrices).computed(on_floats<adjugate_kernel>)
-    .vjp([](const Operands& x, Node adjugate, Node z_bar) {
-        const Node z = Defined(adjugate)(adjugate), around = gradtape::matmul(gradtape::matmul(z, z_bar, {.x = true}), z, {.y = true});
-        return over_det(x[0], z_bar, total(z * z_bar) * turned(z) - around);
+GRADTAPE_PRIMITIVE(adjugate, of(3)
+    .shaped([](const ShapeCall& call) { return factored_type(call, 1); })
+    .takes(floats).batch(batch_matrices).computed(on_floats<adjugate_kernel>)
+    .vjp([](const VjpCall& call) {
+        const Node z = Defined(call.z)(call.z), around = gradtape::matmul(gradtape::matmul(z, call.z_bar, {.x = true}), z, {.y = true});
+        if (call.wants(0)) call.give(0, over_det(call.x, call.z_bar, total(z * call.z_bar) * turned(z) - around));
+        call.give(1, Node());
     })
-    .jvp([](const Operands& x, Node adjugate, Node x_dot) {
-        const Node z = Defined(adjugate)(adjugate), trace = total(turned(z) * x_dot);
-        return over_det(x[0], x_dot, trace * z - gradtape::matmul(gradtape::matmul(z, x_dot), z));
+    .jvp([](const JvpCall& call) {
+        const Node a_dot = call.x_dot[0];
+        if (!a_dot.is_valid()) return call.give(0, Node());
+        const Node z = Defined(call.z)(call.z), trace = total(turned(z) * a_dot);
+        call.give(0, over_det(call.x, a_dot, trace * z - gradtape::matmul(gradtape::matmul(z, a_dot), z)));
     })
-    .may_throw().on({-0.5, 0.5, 0, 0, 4}))
+    .indexed_by(2).may_throw().on({-0.5, 0.5, 0, 0, 4}))
 
 // z = det a. ā = z̄ adj(a)ᵀ (Jacobi), of a singular matrix too.
 namespace {
@@ -185,24 +212,20 @@ void each_matrix(const KernelCall& call, F f) {
 }
 
 constexpr auto det_kernel = []<class T>(const KernelCall& call, T) {
-    each_matrix<T>(call, [&](std::size_t k, const Factors<T>& its) {
-        const int sign = its.parity();
-        T product = T(sign);
-        for (std::int64_t i = 0; i < its.n; ++i) product *= its.diagonal(i);
-        call.result<T>()[k] = sign == 0 ? std::numeric_limits<T>::quiet_NaN() : product;
-    });
+    each_matrix<T>(call, [&](std::size_t k, const Factors<T>& its) { call.result<T>()[k] = its.determinant(); });
 };
+Node adjugate_of(const Operands& x) { return apply(primitive(Op::adjugate), {x[0], x[1], x[2]}); }
 
 }  // namespace
 GRADTAPE_PRIMITIVE(det, of(3)
     .shaped(number_type).takes(floats).batch(batch_matrices).computed(on_floats<det_kernel>)
     .vjp([](const VjpCall& call) {
-        if (call.wants(0)) call.give(0, chain(turned(adjugate_of(call.x[0])), as_matrices(call.z_bar)));
+        if (call.wants(0)) call.give(0, chain(turned(adjugate_of(call.x)), as_matrices(call.z_bar)));
         call.give(1, Node());
     })
     .jvp([](const JvpCall& call) {
         const Node a_dot = call.x_dot[0];
-        call.give(0, a_dot.is_valid() ? gradtape::sum(chain(turned(adjugate_of(call.x[0])), a_dot), {-2, -1}) : Node());
+        call.give(0, a_dot.is_valid() ? gradtape::sum(chain(turned(adjugate_of(call.x)), a_dot), {-2, -1}) : Node());
     })
     .indexed_by(2).may_throw().on({-0.5, 0.5, 0, 0, 4}))
 
