@@ -6,6 +6,7 @@
 #include <gradtape/primitive.hpp>
 
 #include <array>
+#include <limits>
 
 namespace gradtape {
 
@@ -88,6 +89,21 @@ Lu lu_of(const char* name, const Operand& a) {
     return {a.node(), z[0], z[1]};
 }
 
+std::int64_t rows_of(Node a) { return a.shape()[a.shape().rank() - 2]; }
+
+/// r of qr, or 0 where a column of it, but for rounding, is a combination of those before: nothing, or next to nothing of it is
+/// on the diagonal.
+Node independent(Node r, std::int64_t rows, Where where) {
+    if (rows_of(r) == 0) return r;
+    const Node its = stop_gradient({r, where});
+    const double rounding = double(rows) * (r.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon());
+    const Node left = sum({tril({its, where}), where}, -1), least = rounding * norm({its, where}, -2);
+    const Node all = min({cast({greater({left, where}, {least, where}), where}, r.dtype()), where}, -1);
+    Shape one = all.shape();
+    one.push_back(1), one.push_back(1);
+    return gradtape::where({reshape(equal({all, where}, 1.0), one), where}, {r, where}, 0.0);
+}
+
 Node triangle(const Operand& x, bool lower, std::int64_t diagonal) {
     return bind(Op::triangle, {x}, {{"lower", lower}, {"diagonal", diagonal}});
 }
@@ -112,6 +128,27 @@ Node with_factors(const Operand& a, const char* name, F f) {
 }  // namespace
 
 Lu lu(Operand a) { return lu_of("lu", a); }
+Eigh eigh(Operand a) {
+    const std::vector<Node> z = factored(Op::eigh, "eigh", a, true);
+    return {z[0], z[1]};
+}
+Qr qr(Operand a) {
+    const std::vector<Node> z = factored(Op::qr, "qr", a, false);
+    return {z[0], z[1]};
+}
+Svd svd(Operand a) {
+    const std::vector<Node> z = factored(Op::svd, "svd", a, false);
+    return {z[0], z[1], z[2]};
+}
+
+Node lstsq(Operand a, Operand b) {
+    return all_or_nothing(beside(a, b, "lstsq"), [&] {
+        const System s = system_of("lstsq", a, b, false);
+        const std::vector<Node> its = factored(Op::qr, "lstsq", {s.a, s.where}, false);
+        const Node right = matmul({its[0], s.where}, {s.b, s.where}, {.x = true});
+        return s.finish(triangular_solve({independent(its[1], rows_of(s.a), s.where), s.where}, {right, s.where}, {.lower = false}));
+    });
+}
 
 Node solve(Operand a, Operand b) {
     return all_or_nothing(beside(a, b, "solve"), [&] {

@@ -22,4 +22,13 @@ int main() {
     std::printf("x     %s\n", to_string(x.value()).c_str());
     std::printf("det   %g\n", d.item());
     // [/factors]
+
+    // [line]
+    const gt::Node t = tape.constant(gt::Tensor{0, 1, 2, 3}), heights = tape.parameter(gt::Tensor{1, 3, 2, 5});
+    const gt::Node line = lstsq(stack(full_like(t, 1.0), t, 1), heights);  // heights ≈ line[0] + line[1] t
+    const gt::Node slope = sum(slice(line, {{1}})), slope_bar = grad(slope, heights);
+    std::printf("slope %.4f, by each height", slope.item());
+    for (double bar : slope_bar.value().data<double>()) std::printf(" %.4f", bar);
+    std::printf("\n");
+    // [/line]
 }

@@ -150,4 +150,147 @@ Reals adjugate(const Matrices& x, const Attributes&) {
     return z.elements;
 }
 
+namespace {
+
+Matrix symmetric(const Matrix& x, Real shift) {
+    Matrix a = x;
+    for (std::size_t i = 0; i < a.rows; ++i) {
+        for (std::size_t j = 0; j < i; ++j) a(j, i) = a(i, j);
+        a(i, i) -= shift;
+    }
+    return a;
+}
+/// How many values are below `shift`: negative pivots (Sylvester).
+std::size_t below(const Matrix& x, Real shift) {
+    const Matrix a = symmetric(x, shift);
+    std::size_t negative = 0;
+    Matrix rest = a;
+    for (std::size_t k = 0; k < a.rows; ++k) {
+        negative += rest(k, k) < 0;
+        for (std::size_t i = k + 1; i < a.rows; ++i)
+            for (std::size_t j = a.rows; j-- > k;) rest(i, j) -= rest(i, k) / rest(k, k) * rest(k, j);
+    }
+    return negative;
+}
+
+}  // namespace
+
+/// By bisection.
+Reals eigenvalues(const Matrices& x, const Attributes&) {
+    Reals result;
+    for (std::size_t k = 0; k < x[0].rows; ++k) {
+        Real low = -1000, high = 1000;
+        for (int step = 0; step < 80; ++step) {
+            const Real middle = (low + high) / 2;
+            (below(x[0], middle) > k ? high : low) = middle;
+        }
+        result.push_back((low + high) / 2);
+    }
+    return result;
+}
+
+/// By inverse iteration.
+Reals eigenvectors(const Matrices& x, const Attributes& attributes) {
+    const std::size_t n = x[0].rows;
+    Matrix z = zeros(n, n);
+    const Reals values = eigenvalues(x, attributes);
+    for (std::size_t k = 0; k < n; ++k) {
+        Matrix v = zeros(n, 1);
+        for (std::size_t i = 0; i < n; ++i) v(i, 0) = 1 + Real(i) / 7;
+        for (int step = 0; step < 6; ++step) {
+            v = solved(symmetric(x[0], values[k] + 1e-6L), v);
+            Real length = 0, largest = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                length = std::hypot(length, v(i, 0));
+                if (std::abs(v(i, 0)) > std::abs(largest)) largest = v(i, 0);
+            }
+            for (Real& e : v.elements) e /= std::copysign(length, largest);
+        }
+        for (std::size_t i = 0; i < n; ++i) z(i, k) = v(i, 0);
+    }
+    return z.elements;
+}
+
+namespace {
+
+/// By Gram and Schmidt, twice.
+struct Orthogonal {
+    Matrix q, r;
+};
+Orthogonal orthogonal(const Matrix& a) {
+    const std::size_t least = std::min(a.rows, a.columns);
+    Orthogonal z{zeros(a.rows, least), zeros(least, a.columns)};
+    for (std::size_t c = 0; c < a.columns; ++c) {
+        Reals rest;
+        for (std::size_t i = 0; i < a.rows; ++i) rest.push_back(a(i, c));
+        for (int again = 0; again < 2; ++again)
+            for (std::size_t j = 0; j < std::min(c, least); ++j) {
+                Real dot = 0;
+                for (std::size_t i = 0; i < a.rows; ++i) dot += z.q(i, j) * rest[i];
+                for (std::size_t i = 0; i < a.rows; ++i) rest[i] -= dot * z.q(i, j);
+                z.r(j, c) += dot;
+            }
+        if (c >= least) continue;
+        Real length = 0;
+        for (Real e : rest) length = std::hypot(length, e);
+        z.r(c, c) = length;
+        for (std::size_t i = 0; i < a.rows; ++i) z.q(i, c) = rest[i] / length;
+    }
+    return z;
+}
+
+Matrix transposed(const Matrix& a) {
+    Matrix z = zeros(a.columns, a.rows);
+    for (std::size_t i = 0; i < a.rows; ++i)
+        for (std::size_t j = 0; j < a.columns; ++j) z(j, i) = a(i, j);
+    return z;
+}
+Matrix product(const Matrix& a, const Matrix& b) {
+    Matrix z = zeros(a.rows, b.columns);
+    for (std::size_t i = 0; i < a.rows; ++i)
+        for (std::size_t j = 0; j < b.columns; ++j)
+            for (std::size_t k = 0; k < a.columns; ++k) z(i, j) += a(i, k) * b(k, j);
+    return z;
+}
+
+/// Squares of the values, and one side's vectors, are those of the product with the transposed matrix.
+struct Singular {
+    Matrix u, vt;
+    Reals s;
+};
+Singular singular(const Matrix& a, const Attributes& attributes) {
+    const bool wide = a.rows < a.columns;
+    const Matrix at = transposed(a), squares = wide ? product(a, at) : product(at, a);
+    const std::size_t n = squares.rows;
+    const Reals values = eigenvalues({squares}, attributes);
+    const Matrix ascending{n, n, eigenvectors({squares}, attributes)};
+    Matrix given = zeros(n, n);
+    Singular z{{}, {}, {}};
+    for (std::size_t k = 0; k < n; ++k) {
+        z.s.push_back(std::sqrt(values[n - 1 - k]));
+        for (std::size_t i = 0; i < n; ++i) given(i, k) = ascending(i, n - 1 - k);
+    }
+    Matrix other = product(wide ? at : a, given);
+    for (std::size_t i = 0; i < other.rows; ++i)
+        for (std::size_t k = 0; k < n; ++k) other(i, k) /= z.s[k];
+    z.u = wide ? given : other;
+    z.vt = transposed(wide ? other : given);
+    for (std::size_t k = 0; k < n; ++k) {
+        Real largest = 0;
+        for (std::size_t i = 0; i < z.u.rows; ++i)
+            if (std::abs(z.u(i, k)) > std::abs(largest)) largest = z.u(i, k);
+        for (std::size_t i = 0; i < z.u.rows && largest < 0; ++i) z.u(i, k) = -z.u(i, k);
+        for (std::size_t j = 0; j < z.vt.columns && largest < 0; ++j) z.vt(k, j) = -z.vt(k, j);
+    }
+    return z;
+}
+
+}  // namespace
+
+Reals qr_q(const Matrices& x, const Attributes&) { return orthogonal(x[0]).q.elements; }
+Reals qr_r(const Matrices& x, const Attributes&) { return orthogonal(x[0]).r.elements; }
+Reals svd_u(const Matrices& x, const Attributes& attributes) { return singular(x[0], attributes).u.elements; }
+Reals svd_s(const Matrices& x, const Attributes& attributes) { return singular(x[0], attributes).s; }
+Reals svd_vt(const Matrices& x, const Attributes& attributes) { return singular(x[0], attributes).vt.elements; }
+
 }  // namespace gradtape::test::naive

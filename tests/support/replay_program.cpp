@@ -85,7 +85,7 @@ private:
             case 8: return select();
             case 9: return convert();
             case 10: case 11: return reduce();
-            case 12: return product();
+            case 12: return random_.chance(0.6) ? product() : factored();
             case 13: case 14: return rearrange();
             case 15: return widen(any());
             case 16: return random_.chance(0.3) ? guard() : unary();
@@ -149,6 +149,22 @@ private:
             case 0: return x.shape()[0] > 100 ? matmul(x, x, {.x = true}) : matmul(x, x, {.y = true});
             case 1: return matmul(transpose(x), x);
             default: return matmul(tape_.full({1, x.shape()[0]}, 0.5, dtype_), x);
+        }
+    }
+    Node factored() {
+        const Node x = floating();
+        const std::size_t rank = x.shape().rank();
+        if (rank < 2 || rank > 4 || x.shape()[rank - 2] > 30 || x.shape().back() > 30) return square(x);
+        const Node products = matmul(x, x, {.x = true}), unit = tril(triu(full_like(products, 1.0))), a = 0.1 * products + unit;
+        switch (random_.below(8)) {
+            case 0: return cholesky(a);
+            case 1: return eigh(a).values * 0.1;
+            case 2: return eigh(a).vectors;
+            case 3: return svd(x).s;
+            case 4: return qr(x).r;
+            case 5: return solve(a, unit + 0.5);
+            case 6: return slogdet(a).logabsdet;
+            default: return triangular_solve(a, triu(a));
         }
     }
     Node rearrange() {

@@ -81,6 +81,18 @@ std::vector<Sample> squares(bool large) {
     if (large) result.push_back({{{33, 33}}});
     return result;
 }
+std::vector<Sample> rectangles(bool large) {
+    std::vector<Sample> result = squares(large);
+    for (const Shape& shape : {Shape{4, 3}, Shape{3, 4}, Shape{4, 1}, Shape{1, 4}, Shape{2, 5, 2}, Shape{2, 2, 5}, Shape{3, 0}, Shape{0, 3}})
+        result.push_back({{shape}, {}});
+    if (large) result.push_back({{{70, 5}}, {}}), result.push_back({{{5, 70}}, {}});
+    return result;
+}
+/// Vectors turn by the rounding of a matrix, divided by how far its values are apart.
+std::vector<Sample> spectral(std::vector<Sample> samples) {
+    for (Sample& sample : samples) sample.amplified = 64;
+    return samples;
+}
 /// With the factors of the first operand, which `applied` computes, as the last two.
 std::vector<Sample> factored(std::vector<Sample> samples) {
     for (Sample& sample : samples) {
@@ -163,6 +175,9 @@ const std::map<std::string, std::vector<Sample>> structural = {
      {{{{3, 4}}, triangle(true, 0)}, {{{4, 3}}, triangle(false, 0)}, {{{2, 3, 3}}, triangle(true, -1)}, {{{3, 3}}, triangle(false, 2)},
       {{{3, 3}}, triangle(true, -5)}, {{{0, 3}}, triangle(true, 0)}, {{{1, 1}}, triangle(false, 0)}}},
     {"cholesky", squares(true)},
+    {"eigh", spectral(squares(false))},
+    {"qr", rectangles(true)},
+    {"svd", spectral(rectangles(false))},
     {"lu", squares(true)},
     {"adjugate", factored(squares(false))},
     {"inv", factored(squares(true))},

@@ -12,6 +12,7 @@ struct Sample {
     Attributes attributes{};
     std::size_t result = 0;  ///< which of the primitive's results is looked at
     std::int64_t lowest = 0, highest = 0;  ///< of operands that are indices
+    double amplified = 1;  ///< rounding of the operands, so many times, is to be expected in the result
 };
 
 /// Those of the primitives of indexing and order; none of others.

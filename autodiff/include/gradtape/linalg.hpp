@@ -30,6 +30,39 @@ struct Triangle {
 /// (Giles 2008, 2.3.1). Edge: NaN where the diagonal has a 0 or NaN.
 Node triangular_solve(Operand a, Operand b, Triangle triangle = {});
 
+struct Eigh {
+    Node values;   ///< (…, n), ascending
+    Node vectors;  ///< (…, n, n): columns of length 1, of which the first element that is largest in size is positive
+};
+/// Eigenvalues w and vectors v of symmetric matrices a (…, n, n): a v = v diag(w). Only a's lower triangle is read, and has the
+/// gradient, as of cholesky: that of ā = v (diag(w̄) + (m − mᵀ) / 2d) vᵀ, m = vᵀ v̄, d_ij = w_j − w_i (Giles 2008, 3.1).
+/// Edges: equal values share their derivatives evenly, and those of their vectors are NaN; NaN where a is not finite.
+Eigh eigh(Operand a);
+
+struct Qr {
+    Node q;  ///< (…, m, k), k = min(m, n): columns of length 1, at right angles
+    Node r;  ///< (…, k, n), upper triangular, with a diagonal ≥ 0
+};
+/// a (…, m, n) = q r, reduced. With m ≥ n: ā = (q̄ + q (s + tril(s, −1)ᵀ)) r⁻ᵀ, s = tril(r r̄ᵀ − q̄ᵀ q) (Walter, Lehmann 2010);
+/// of more columns, the first m have this derivative, and the others are q times r's. Edges: where those columns are linearly
+/// dependent the factors have a value, and the derivative is NaN; NaN where a is not finite.
+Qr qr(Operand a);
+
+struct Svd {
+    Node u;   ///< (…, m, k), k = min(m, n): columns of length 1, of which the first element that is largest in size is positive
+    Node s;   ///< (…, k) ≥ 0, descending
+    Node vt;  ///< (…, k, n)
+};
+/// a (…, m, n) = u diag(s) vt, thin. Of s alone, ā = u diag(s̄) vt; with u and vt as in Townsend 2016, "Differentiating the
+/// singular value decomposition". Edges: equal values share their derivatives evenly, and those of their vectors are NaN; of s = 0
+/// the derivative is 0, and of its vectors NaN unless a is square; NaN where a is not finite.
+Svd svd(Operand a);
+
+/// The x with the least |a x − b|: r⁻¹ qᵀ b by qr, whose derivatives it has. a is (…, m, n) with linearly independent columns,
+/// b is (…, m, k), or a vector (m). Leading axes are broadcast. Errors: more columns than rows. Edge: NaN where a column is a
+/// combination of those before it, but for rounding.
+Node lstsq(Operand a, Operand b);
+
 /// What lu gives: a itself, and its factors, with which more than one thing can be computed from a.
 struct Lu {
     Node a;
