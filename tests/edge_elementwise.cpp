@@ -201,7 +201,29 @@ TEST_CASE("edge: softplus, sigmoid and log_sigmoid never overflow") {
         {"sigmoid of -inf", [](Node x) { return sigmoid(x); }, -inf, 1, 0, 0},
         {"tanh of inf", [](Node x) { return tanh(x); }, inf, 1, 1, 0},
         {"tanh of -1000", [](Node x) { return tanh(x); }, -1000, 1, -1, 0},
+        {"tanh at 0", [](Node x) { return tanh(x); }, 0, 1, 0, 1},
+        {"tanh at -0", [](Node x) { return tanh(x); }, -0.0, 1, -0.0, 1},
+        {"sigmoid at -0", [](Node x) { return sigmoid(x); }, -0.0, 1, 0.5, 0.25},
+        {"tanh_slope at 0", [](Node x) { return tanh_slope(x); }, 0, 1, 1, -0.0},
+        {"tanh_slope of -inf", [](Node x) { return tanh_slope(x); }, -inf, 1, 0, 0},
+        {"tanh_slope of NaN", [](Node x) { return tanh_slope(x); }, nan, 1, nan, nan},
+        {"sigmoid_slope at 0", [](Node x) { return sigmoid_slope(x); }, 0, 1, 0.25, -0.0},
+        {"sigmoid_slope of inf", [](Node x) { return sigmoid_slope(x); }, inf, 1, 0, -0.0},
+        {"sigmoid_slope of NaN", [](Node x) { return sigmoid_slope(x); }, nan, 1, nan, nan},
     });
+}
+
+TEST_CASE("edge: slopes keep their digits where the function rounds to 1") {
+    // 4 e^−2x and e^−x, of which the rest is below rounding.
+    CHECK(mismatch(derivative([](Node x) { return tanh(x); }, Tensor{-300, 20, 30, 300}, 1),
+                   {4 * std::exp(-600.0), 4 * std::exp(-40.0), 4 * std::exp(-60.0), 4 * std::exp(-600.0)}, {.relative = 2e-15}) == "");
+    CHECK(mismatch(derivative([](Node x) { return sigmoid(x); }, Tensor{-700, 40, 700, 744}, 1),
+                   {std::exp(-700.0), std::exp(-40.0), std::exp(-700.0), std::exp(-744.0)}, {.relative = 2e-15}) == "");
+    CHECK(mismatch(derivative([](Node x) { return softplus(x); }, Tensor{40, 700}, 2), {std::exp(-40.0), std::exp(-700.0)},
+                   {.relative = 2e-15}) == "");
+    // sigmoid″ is −x/8 near 0.
+    CHECK(mismatch(derivative([](Node x) { return sigmoid(x); }, Tensor{1e-9, -1e-200}, 2), {-1.25e-10, 1.25e-201},
+                   {.relative = 2e-15}) == "");
 }
 
 TEST_CASE("edge: second order of saturating functions is finite and exact") {

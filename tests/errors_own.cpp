@@ -57,6 +57,7 @@ TEST_CASE("errors: a primitive whose record lacks something or contradicts itsel
     CHECK(wrong(with([](Primitive& p) { p.op = std::int16_t(primitive_table().size()); })) == "");
     CHECK(wrong(with([](Primitive& p) { p.op = -2; })) == "");
     CHECK(wrong(with([](Primitive& p) { p.identity = true, p.arity = 2; })) == "");
+    CHECK(wrong(with([](Primitive& p) { p.part = p.rest = primitive_table()[9]; })) == "");
 }
 
 TEST_CASE("errors: rules and kernels that ask for operands or elements that are not there") {

@@ -17,6 +17,7 @@ using detail::merge_common;
 using detail::Op;
 using detail::primitive;
 using detail::remove_dead;
+using detail::share_parts;
 
 /// A primitive of a user's: one elementwise function by a plain kernel.
 template <double (*function)(double)>
@@ -55,6 +56,28 @@ TEST_CASE("merge: equal instructions on equal operands") {
     CHECK(merged(sum(u, 0, true), sum(u, 0, false), tape) == 0);
     CHECK(merged(cast(u, DType::float32), cast(u, DType::int64), tape) == 0);
     CHECK(merged(sin(u), cos(u), tape) == 0);
+}
+
+TEST_CASE("parts: a value and its slope share their exponential; of one alone nothing is taken apart") {
+    struct Function {
+        const char *name, *slope, *part;
+        Node (*apply)(Operand);
+    };
+    for (const Function& f : {Function{"tanh", "tanh_slope", "tanh_tail", tanh}, {"sigmoid", "sigmoid_slope", "sigmoid_tail", sigmoid}}) {
+        Tape tape;
+        const Node x = tape.input(Tensor{1, -2, 3}), y = tape.input(Tensor{4, 5, 6}), z = f.apply(x), other = f.apply(y);
+        const Body value = share_parts(Program(tape, {z, other, exp(z)}).body());
+        CHECK(count(value, f.name) == 2);
+        CHECK(count(value, f.part) == 0);
+        const Body before = Program(tape, {z, other, grad(sum(z), x), sigmoid(y), tanh(y)}).body(), after = share_parts(before);
+        CHECK(broken_rule(after) == "");
+        CHECK(lost(before, after) == "");
+        CHECK(count(before, f.slope) == 1);
+        CHECK(count(after, f.slope) == 0);
+        CHECK(count(after, f.part) == 1);
+        CHECK(count(after, f.name) == count(before, f.name) - 1);  // those of y stay
+        CHECK(after.instructions.size() == before.instructions.size() + 1);
+    }
 }
 
 TEST_CASE("merge: the first of the equals stays, with its source line") {

@@ -4,10 +4,10 @@
 #include <cstdio>
 
 int main() {
-    std::printf("%-18s %-8s %s\n", "", "value", "slope");
+    std::printf("%-22s %-8s %s\n", "", "value", "slope");
     for (const gradtape::Primitive* p : gradtape::primitive_table()) {
         const gradtape::Accuracy& its = p->accuracy;
         if (its.value == 0.5 && its.slope == 0) continue;
-        std::printf("%-18s %-8.3g %.3g%s\n", p->name, its.value, its.slope, its.slope_to_one ? " of 1" : "");
+        std::printf("%-22s %-8.3g %.3g\n", p->name, its.value, its.slope);
     }
 }

@@ -18,6 +18,8 @@ Real sigmoid(Real x) { return (x < 0 ? exp(x) : Real(1)) / (1 + exp(-std::abs(x)
 Real sigmoid_slope(Real x) { return exp(-std::abs(x)) / ((1 + exp(-std::abs(x))) * (1 + exp(-std::abs(x)))); }
 Real softplus(Real x) { return x > 0 ? x + std::log1p(exp(-x)) : std::log1p(exp(x)); }
 Real tanh_slope(Real x) { return 4 * sigmoid_slope(2 * x); }
+Real sign(Real x) { return (x > 0) - (x < 0); }
+bool is_small(Real x) { return std::abs(x) < Real(0.55); }  // as tanh has it
 Real power_log(Real x, Real y, Real n) { return n == 0 ? pow(x, y) : x == 0 && y >= 0 ? 0 : pow(x, y) * pow(log(x), n); }
 /// x · y, and 0 where y is 0: products with zero slopes.
 Real times(Real x, Real y) { return y == 0 ? 0 : x * y; }
@@ -59,7 +61,17 @@ const std::map<std::string, Reference> references = {
     {"cos", {VALUE(std::cos(x)), {SLOPE(-std::sin(x))}}},
     {"tan", {VALUE(std::tan(x)), {SLOPE(1 / (std::cos(x) * std::cos(x)))}}},
     {"tanh", {VALUE(std::tanh(x)), {SLOPE(tanh_slope(x))}}},
+    {"tanh_slope", {VALUE(tanh_slope(x)), {SLOPE(-2 * tanh_slope(x) * std::tanh(x))}}},
+    {"tanh_tail", {VALUE(2 * sigmoid(-2 * std::abs(x))), {SLOPE(-sign(x) * tanh_slope(x))}}},
+    {"tanh_of_tail",
+     {VALUE(is_small(y) ? std::tanh(y) : std::copysign(Real(1), y) * (1 - x)),
+      {SLOPE(is_small(y) ? 0 : -sign(y)), SLOPE(is_small(y) ? tanh_slope(y) : 0)}}},
+    {"tanh_slope_of_tail", {VALUE(x * (2 - x)), {SLOPE(2 - 2 * x)}}},
     {"sigmoid", {VALUE(sigmoid(x)), {SLOPE(sigmoid_slope(x))}}},
+    {"sigmoid_slope", {VALUE(sigmoid_slope(x)), {SLOPE(-sigmoid_slope(x) * std::tanh(x / 2))}}},
+    {"sigmoid_tail", {VALUE(sigmoid(-std::abs(x))), {SLOPE(-sign(x) * sigmoid_slope(x))}}},
+    {"sigmoid_of_tail", {VALUE(y < 0 ? x : 1 - x), {SLOPE(y < 0 ? 1 : -1), SLOPE(0)}}},
+    {"sigmoid_slope_of_tail", {VALUE(x * (1 - x)), {SLOPE(1 - 2 * x)}}},
     {"softplus", {VALUE(softplus(x)), {SLOPE(sigmoid(x))}}},
     {"log_sigmoid", {VALUE(-softplus(-x)), {SLOPE(sigmoid(-x))}}},
     {"relu", {VALUE(x > 0 ? x : 0), {SLOPE(x > 0)}}},

@@ -17,6 +17,7 @@ using detail::Instruction;
 using detail::merge_common;
 using detail::Op;
 using detail::remove_dead;
+using detail::share_parts;
 using detail::simplify;
 
 namespace {
@@ -26,10 +27,13 @@ const NamedPass pass_table[] = {
     {"merge_common", merge_common},
     {"fold_constants", fold_constants},
     {"simplify", simplify},
+    {"share_parts", share_parts},
     {"fold, simplify, merge, dead",
      [](const Body& b) { return remove_dead(merge_common(simplify(fold_constants(b)))); }},
     {"simplify, fold, simplify, merge, dead",
      [](const Body& b) { return remove_dead(merge_common(simplify(fold_constants(simplify(b))))); }},
+    {"share, simplify, merge, share, dead",
+     [](const Body& b) { return remove_dead(share_parts(merge_common(simplify(share_parts(b))))); }},
     {"merge, simplify, dead, fold, merge, simplify, dead",
      [](const Body& b) {
          return remove_dead(simplify(merge_common(fold_constants(remove_dead(simplify(merge_common(b)))))));

@@ -13,7 +13,7 @@ namespace gradtape {
 struct CompileOptions {
     bool fold = true;         ///< constants are computed once, at compile time
     bool simplify = true;     ///< IEEE-safe rewrites
-    bool merge = true;        ///< equal instructions become one
+    bool merge = true;        ///< equal instructions become one, and so do equal parts of different ones
     bool remove_dead = true;  ///< what no result needs is not computed
     bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
     bool chain = true;        ///< with `fuse`: instructions of a run hand their results on in registers

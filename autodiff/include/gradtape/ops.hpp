@@ -98,9 +98,14 @@ Node log1p(Operand x);
 Node sin(Operand x);
 Node cos(Operand x);
 Node tan(Operand x);
+/// z = tanh x. x̄ = z̄ tanh_slope(x).
 Node tanh(Operand x);
-/// z = 1 / (1 + e^−x). x̄ = z̄ z (1 − z). For a slope k write `sigmoid(k * x)`.
+/// z = 1 − tanh² x = 1 / cosh² x, with all digits also where tanh x rounds to ±1. x̄ = −2 z̄ z tanh x.
+Node tanh_slope(Operand x);
+/// z = 1 / (1 + e^−x). x̄ = z̄ sigmoid_slope(x). For a slope k write `sigmoid(k * x)`.
 Node sigmoid(Operand x);
+/// z = sigmoid(x) sigmoid(−x), with all digits also where sigmoid(x) rounds to 1. x̄ = −z̄ z tanh(x/2).
+Node sigmoid_slope(Operand x);
 /// z = log(1 + eˣ) = max(x, 0) + log1p(e^−|x|), so it never overflows. x̄ = z̄ sigmoid(x).
 Node softplus(Operand x);
 /// z = −softplus(−x): log of the sigmoid. x̄ = z̄ sigmoid(−x).

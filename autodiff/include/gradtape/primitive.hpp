@@ -236,7 +236,6 @@ private:
 struct Accuracy {
     double value = 0.5;          ///< of the result; 0.5 is correctly rounded
     double slope = 0;            ///< of a cotangent, where that of the result is 1
-    bool slope_to_one = false;   ///< where the slope is below 1 in size: in units in the last place of 1
 };
 
 /// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
@@ -281,6 +280,9 @@ struct Primitive {
     bool settings_optional = false;       ///< an instruction has all of them or none
     Domain domain[3] = {};                ///< by operand; the last given one serves all further operands
     Accuracy accuracy = {};               ///< elementwise primitives on float32 and float64
+    /// Of the library's, elementwise, of one operand: z = rest(part(x)), or rest(part(x), x), bit for bit. A compiled program
+    /// computes once what several functions of one value have as their part.
+    const Primitive *part = nullptr, *rest = nullptr;
     std::int16_t op = -1;                 ///< of the library's: which one, by which its kernels are found; -1: one's own
 };
 

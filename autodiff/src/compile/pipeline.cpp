@@ -21,6 +21,7 @@ Program::Body optimised(Program::Body body, const CompileOptions& options, std::
     run(options.fold, "fold", &fold_constants);
     run(options.simplify, "simplify", &simplify);
     run(options.merge, "merge", &merge_common);
+    run(options.merge, "parts", &share_parts);
     run(options.gemm_updates, "gemm_updates", &gemm_updates);
     run(options.remove_dead, "remove_dead", &remove_dead);
     return body;

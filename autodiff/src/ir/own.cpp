@@ -26,6 +26,7 @@ const char* fault_of(const Primitive& p) {
     if (p.identity && p.arity != 1) return "an identity takes one operand";
     if (p.elementwise && p.arity < 1) return "an elementwise primitive has a number of operands of its own";
     if (p.elementwise && p.loop_operand >= std::size_t(p.arity)) return "the operand that decides about dtypes does not exist";
+    if (p.part || p.rest) return "part and rest are for primitives of the library";
     return nullptr;
 }
 

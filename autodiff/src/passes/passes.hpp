@@ -14,6 +14,8 @@ Body fold_constants(const Body& body);
 Body simplify(const Body& body);
 /// Equal instructions on equal operands become one.
 Body merge_common(const Body& body);
+/// What several functions of one value have in common (`Primitive::part`), a value and its slope say, is computed once.
+Body share_parts(const Body& body);
 /// w ± s (x y) becomes one product added to w: rounded once less, so not the same bits as plain execution.
 Body gemm_updates(const Body& body);
 /// What no output, update or guard needs goes. Input and parameter leaves stay.

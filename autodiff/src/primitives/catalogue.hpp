@@ -11,8 +11,10 @@
 #define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \
-    X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan) X(tanh)                  \
-    X(sigmoid) X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \
+    X(sqrt) X(rsqrt) X(reciprocal) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tan)                          \
+    X(tanh) X(tanh_slope) X(tanh_tail) X(tanh_of_tail) X(tanh_slope_of_tail)                                     \
+    X(sigmoid) X(sigmoid_slope) X(sigmoid_tail) X(sigmoid_of_tail) X(sigmoid_slope_of_tail)                      \
+    X(softplus) X(log_sigmoid) X(relu) X(abs) X(sign) X(maximum) X(minimum) X(clamp) X(xlogy)         \
     X(where) X(where_positive) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)           \
     X(logical_and) X(logical_or) X(logical_not) X(cast)                                                          \
     X(sum) X(mean) X(norm) X(direction) X(prod) X(max) X(min) X(logsumexp) X(softmax) X(log_softmax)             \

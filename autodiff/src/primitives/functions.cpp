@@ -79,24 +79,6 @@ GRADTAPE_PRIMITIVE(tan, unary()
     .vjp([](const Operands&, Node z, Node z_bar) { return chain(1.0 + square(z), z_bar); })
     .accurate_to(0.8, 2).on({-1.2, 1.2}))
 
-// ∂z/∂x = 1 − z²
-constexpr auto tanh_kernel = [](auto x) { return xsimd::tanh(x); };
-GRADTAPE_KERNELS(tanh, unary_loops<tanh_kernel>())
-GRADTAPE_PRIMITIVE(tanh, unary()
-    .vjp([](const Operands&, Node z, Node z_bar) { return chain(1.0 - square(z), z_bar); })
-    .accurate_to(1.35, 1.2, SlopeToOne::yes).on(any_real))
-
-// z = 1/(1 + e^−|x|), or e^−|x| times that: accurate on both sides, into the subnormal numbers. ∂z/∂x = z (1 − z)
-constexpr auto sigmoid_kernel = [](auto x) {
-    const decltype(x) zero(0), one(1);
-    const auto e = exponential(negated(xsimd::abs(x)));
-    return xsimd::select(x < zero, e, one) / (one + e);
-};
-GRADTAPE_KERNELS(sigmoid, unary_loops<sigmoid_kernel>())
-GRADTAPE_PRIMITIVE(sigmoid, unary()
-    .vjp([](const Operands&, Node z, Node z_bar) { return chain(z * (1.0 - z), z_bar); })
-    .accurate_to(2.3, 1, SlopeToOne::yes).on(any_real))
-
 // [softplus]
 // z = max(x, 0) + log1p(e^−|x|) (Mächler 2012, "Accurately computing log(1 − exp(−|a|))")
 constexpr auto softplus_kernel = [](auto x) {

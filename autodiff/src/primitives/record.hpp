@@ -9,7 +9,6 @@
 namespace gradtape::detail {
 namespace {
 
-enum class SlopeToOne { yes };
 constexpr double unbounded = std::numeric_limits<double>::infinity();
 
 using Kind = Setting::Kind;
@@ -126,12 +125,15 @@ struct Define : Primitive {
             d.domain[2] = x2;
         });
     }
+    /// x ↦ last(first(x)), or last(first(x), x): bit for bit.
+    constexpr Define made_of(const Primitive& first, const Primitive& last) const {
+        return with([&](Define& d) {
+            d.part = &first;
+            d.rest = &last;
+        });
+    }
     constexpr Define accurate_to(double value, double slope) const {
         return with([&](Define& d) { d.accuracy = {value, slope}; });
-    }
-    /// The slope is computed as a difference from 1 or of 1, and has no digits of its own where it is small.
-    constexpr Define accurate_to(double value, double slope, SlopeToOne) const {
-        return with([&](Define& d) { d.accuracy = {value, slope, true}; });
     }
 };
 
