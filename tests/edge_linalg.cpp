@@ -114,6 +114,21 @@ TEST_CASE("edge: one factorisation serves value, gradient and Hessian-vector pro
     }
 }
 
+TEST_CASE("edge: a batch of right sides is one system, for which its matrix is not copied") {
+    Tape tape;
+    const Node a = definite(tape, 3, 3), b = tape.input(Random(2).tensor({5, 3, 2}, -1, 1));
+    const std::pair<const char*, Binary> all[] = {{" = solve ", [](Node x, Node y) { return solve(x, y); }},
+                                                  {" = triangular_solve ", [](Node x, Node y) { return triangular_solve(x, y); }}};
+    for (const auto& [name, f] : all) {
+        const Node z = vmap([&](std::span<const Node> at) { return std::vector<Node>{f(at[0], at[1])}; }, {a, b}, {{unmapped, 0}, 0})[0];
+        CHECK(mismatch(z, values(f(a, b)), {.relative = 1e-13}) == "");
+        const std::string text = to_text(Program(tape, z));
+        const std::size_t at = text.find(name);
+        CHECK(at != text.npos);
+        CHECK(text.find("float64(3, 10)", at) < text.find('\n', at));
+    }
+}
+
 TEST_CASE("edge: of a singular matrix") {
     for (DType dtype : floating) {
         const Tensor rank_one = make({1, 2, 2, 4}, {2, 2}, dtype), nothing = Tensor::zeros({2, 2}, dtype);

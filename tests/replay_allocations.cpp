@@ -154,6 +154,23 @@ TEST_CASE("replay: products of all sizes and orders of operands allocate nothing
                     }
 }
 
+TEST_CASE("replay: factorisations allocate nothing") {
+    const std::pair<const char*, Node (*)(Node)> all[] = {
+        {"cholesky", [](Node a) { return cholesky(matmul(a, a, {.x = true})); }}, {"lu", [](Node a) { return lu(a).factors; }},
+        {"solve", [](Node a) { return solve(a, a); }}, {"qr", [](Node a) { return qr(a).q; }}, {"eigh", [](Node a) { return eigh(a).vectors; }},
+        {"svd", [](Node a) { return svd(a).s; }}, {"triangular_solve", [](Node a) { return triangular_solve(a, a); }}};
+    for (const auto& [name, f] : all)
+        for (std::int64_t n : {9, 33, 64, 95, 130, 170, 256})
+            for (DType dtype : floating) {
+                if (n > 64 && (name == std::string("eigh") || name == std::string("svd"))) continue;  // see docs/linear_algebra.md
+                Tape tape;
+                Replay replay(compile(tape, {f(tape.input(Random(3).tensor({n, n}, -1, 1, dtype)))}));
+                replay.run();
+                const long found = count_in([&] { replay.run(); });
+                if (found) FAIL_CHECK(found << " allocations: " << std::string(name) << ' ' << n);
+            }
+}
+
 TEST_CASE("replay: every primitive allocates nothing") {
     for (const Primitive* p : operations())
         for (const Sample& sample : samples(*p)) {

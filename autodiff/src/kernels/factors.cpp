@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace gradtape::detail::own {
 namespace {
@@ -174,6 +175,7 @@ struct Reflections {
     }
     /// Makes column i below the diagonal 0; v takes its place. Gives what is on the diagonal then.
     T make(std::int64_t i) {
+        if (i == m - 1) return std::exchange(a[i * n + i], T(0));  // nothing is below
         T largest = 0;
         for (std::int64_t k = i; k < m; ++k) largest = std::max(largest, std::abs(a[k * n + i]));
         if (largest == 0) return 0;

@@ -16,18 +16,21 @@
 
 // Fortran's interface: numbers by address, and behind all the lengths of strings.
 #ifdef GRADTAPE_WITH_LAPACK
-#define DECLARE(T, POTRF, GETRF, GELQF, ORGLQ, SYEVD, GESDD)                                                                  \
+#define DECLARE(T, POTRF, GETRF, GELQF, ORGLQ, SYEV, SYEVD, GESVD, GESDD)                                                     \
     void POTRF(const char*, const int*, T*, const int*, int*, std::size_t);                                                   \
     void GETRF(const int*, const int*, T*, const int*, int*, int*);                                                           \
     void GELQF(const int*, const int*, T*, const int*, T*, T*, const int*, int*);                                             \
     void ORGLQ(const int*, const int*, const int*, T*, const int*, const T*, T*, const int*, int*);                           \
+    void SYEV(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, int*, std::size_t, std::size_t);      \
     void SYEVD(const char*, const char*, const int*, T*, const int*, T*, T*, const int*, int*, const int*, int*, std::size_t, \
                std::size_t);                                                                                                  \
+    void GESVD(const char*, const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, T*,      \
+               const int*, int*, std::size_t, std::size_t);                                                                   \
     void GESDD(const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, const int*, T*, const int*, int*, \
                int*, std::size_t);
 extern "C" {
-DECLARE(float, spotrf_, sgetrf_, sgelqf_, sorglq_, ssyevd_, sgesdd_)
-DECLARE(double, dpotrf_, dgetrf_, dgelqf_, dorglq_, dsyevd_, dgesdd_)
+DECLARE(float, spotrf_, sgetrf_, sgelqf_, sorglq_, ssyev_, ssyevd_, sgesvd_, sgesdd_)
+DECLARE(double, dpotrf_, dgetrf_, dgelqf_, dorglq_, dsyev_, dsyevd_, dgesvd_, dgesdd_)
 }
 #undef DECLARE
 #endif
@@ -52,12 +55,15 @@ auto chosen([[maybe_unused]] auto of_float, [[maybe_unused]] auto of_double) {
         return of_double;
 }
 
-/// Each gives false, and may have overwritten what it got, where it does not serve.
+/// Each gives false, and may have overwritten what it got, where it does not serve. Matrices up to a size are factorised without
+/// products of matrices, for which OpenBLAS may take memory from malloc (docs/numerics.md): with no more room than is needed
+/// there are none of blocks, and eigenvalues are found by rotations, not by dividing the matrix.
 #ifdef GRADTAPE_WITH_LAPACK
 template <class T>
 struct Lapack {
     static constexpr bool here = true;
     static constexpr int block = 64;  ///< columns that are treated at once: no LAPACK's is larger
+    static constexpr std::int64_t one_by_one = 256, rotated = 64;  ///< where the others become much faster
 
     static bool serves(std::int64_t size) { return size <= INT_MAX; }
 
@@ -73,7 +79,7 @@ struct Lapack {
     }
     /// aᵀ = rᵀ qᵀ.
     static bool qr(std::int64_t m, std::int64_t n, const T* a, T* q, T* r) {
-        const std::int64_t k = std::min(m, n), size = block * n;
+        const std::int64_t k = std::min(m, n), size = k <= one_by_one ? n : block * n;
         if (!serves(m) || !serves(size)) return false;
         T *const both = scratch<T>(std::size_t(m * n + k + size), 0), *const tau = both + m * n, *const work = tau + k;
         const int rows = int(m), columns = int(n), count = int(k), room = int(size);
@@ -90,24 +96,35 @@ struct Lapack {
     }
     /// The vectors are columns, hence the rows of v.
     static bool eigen(std::int64_t n, T* v, T* w) {
-        const std::int64_t size = 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;
+        const bool small = n <= rotated;
+        const std::int64_t size = small ? 3 * n : 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;
         if (!serves(size)) return false;
         const int rows = int(n), room = int(size), more = int(integers);
         int info = 0;
-        chosen<T>(ssyevd_, dsyevd_)("V", "U", &rows, v, &rows, w, scratch<T>(std::size_t(size), 0), &room,
-                                    scratch<int>(std::size_t(integers), 0), &more, &info, 1, 1);
+        T* const work = scratch<T>(std::size_t(size), 0);
+        if (small)
+            chosen<T>(ssyev_, dsyev_)("V", "U", &rows, v, &rows, w, work, &room, &info, 1, 1);
+        else
+            chosen<T>(ssyevd_, dsyevd_)("V", "U", &rows, v, &rows, w, work, &room, scratch<int>(std::size_t(integers), 0), &more,
+                                        &info, 1, 1);
         return info == 0;
     }
     /// aᵀ = vtᵀ diag(s) uᵀ.
     static bool singular(std::int64_t m, std::int64_t n, const T* a, T* u, T* s, T* vt) {
-        const std::int64_t k = std::min(m, n), size = 4 * k * k + 7 * k + block * (m + n);
+        const std::int64_t k = std::min(m, n);
+        const bool small = k <= rotated;
+        const std::int64_t size = small ? 5 * k + m + n : 4 * k * k + 7 * k + block * (m + n);
         if (!serves(m) || !serves(n) || !serves(size)) return false;
         T *const both = scratch<T>(std::size_t(m * n + size), 0), *const work = both + m * n;
         const int rows = int(m), columns = int(n), count = int(k), room = int(size);
         int info = 0;
         std::copy_n(a, m * n, both);
-        chosen<T>(sgesdd_, dgesdd_)("S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room,
-                                    scratch<int>(std::size_t(8 * k), 0), &info, 1);
+        if (small)
+            chosen<T>(sgesvd_, dgesvd_)("S", "S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room, &info, 1,
+                                        1);
+        else
+            chosen<T>(sgesdd_, dgesdd_)("S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room,
+                                        scratch<int>(std::size_t(8 * k), 0), &info, 1);
         return info == 0;
     }
 };

@@ -106,7 +106,7 @@ GRADTAPE_PRIMITIVE(triangular_solve, of(2)
         triangle_of(call.attributes);
         return solution_type(call);
     })
-    .takes(floats).batch(batch_matrices).computed(on_floats<triangular_solve_kernel>)
+    .takes(floats).batch(batch_systems).computed(on_floats<triangular_solve_kernel>)
     .vjp([](const VjpCall& call) {
         const Triangle t = triangle_of(call.x.attributes);
         const Defined defined(call.z);

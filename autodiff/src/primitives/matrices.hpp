@@ -94,6 +94,24 @@ inline Node regular(Node x) { return gradtape::triangular_solve(x, gradtape::sum
 /// One leading axis more.
 constexpr auto batch_matrices = [](const BatchCall& call) { call.apply(all_with_axis(call), call.x.attributes); };
 
+/// Of systems (operand 1 is b) of which b alone is batched: one system, for all columns of the batch.
+constexpr auto batch_systems = [](const BatchCall& call) {
+    bool alone = true;
+    for (std::size_t k = 0; k < call.batched.size(); ++k) alone = alone && (k == 1) == bool(call.batched[k]);
+    if (!alone) return batch_matrices(call);
+    const Node b = call.x[1];  // (batch, …, n, k)
+    const std::size_t last = b.shape().rank() - 1;
+    Shape behind_rows, in_front = {std::int64_t(last) - 1}, columns;
+    for (std::size_t i = 1; i < last; ++i) behind_rows.push_back(std::int64_t(i)), in_front.push_back(std::int64_t(i) - 1), columns.push_back(b.shape()[i]);
+    behind_rows.push_back(0), behind_rows.push_back(std::int64_t(last)), in_front.push_back(std::int64_t(last));
+    columns.push_back(b.shape()[0] * b.shape()[last]);
+    const Node moved = gradtape::transpose(b, behind_rows);
+    std::vector<Node> operands(call.x.nodes.begin(), call.x.nodes.end());
+    operands[1] = gradtape::reshape(moved, columns);
+    const Node z = gradtape::reshape(gradtape::apply(call.primitive, operands, call.x.attributes), moved.shape());
+    call.give(0, gradtape::transpose(z, in_front));
+};
+
 /// Where a kernel writes its k-th matrix's part of a result: where nobody wants that, to memory of its own.
 template <class T>
 class Part {

@@ -81,7 +81,7 @@ struct Factors {
             least = std::min(least, std::abs(diagonal(i)));
             most = std::max(most, std::abs(diagonal(i)));
         }
-        return least > most * std::sqrt(std::numeric_limits<T>::epsilon()) && std::isnormal(determinant());
+        return n > 1 && least > most * std::sqrt(std::numeric_limits<T>::epsilon()) && std::isnormal(determinant());
     }
 };
 
@@ -106,7 +106,7 @@ GRADTAPE_PRIMITIVE(solve, of(4)
         factored_type(call, 2);
         return solution_type(call);
     })
-    .takes(floats).batch(batch_matrices).computed(on_floats<solve_kernel>)
+    .takes(floats).batch(batch_systems).computed(on_floats<solve_kernel>)
     .vjp([](const VjpCall& call) {
         const bool transpose = call.x.attributes.get<bool>("transpose");
         const Defined defined(call.z, call.x[2]);
