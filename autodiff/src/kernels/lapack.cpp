@@ -46,6 +46,13 @@ struct Block {
     std::size_t bytes = 0;
 };
 
+/// z becomes the transposed of x (n, n).
+template <class T>
+void transpose(std::int64_t n, const T* x, T* z) {
+    for (std::int64_t i = 0; i < n; ++i)
+        for (std::int64_t j = 0; j < n; ++j) z[i * n + j] = x[j * n + i];
+}
+
 /// By which function for numbers of type T.
 template <class T>
 auto chosen([[maybe_unused]] auto of_float, [[maybe_unused]] auto of_double) {
@@ -55,7 +62,8 @@ auto chosen([[maybe_unused]] auto of_float, [[maybe_unused]] auto of_double) {
         return of_double;
 }
 
-/// Each gives false, and may have overwritten what it got, where it does not serve. Matrices up to a size are factorised without
+/// Each gives false where it does not serve. What has several results works in memory of the thread's, aligned alike whatever is
+/// wanted, for a BLAS's loops may begin as the alignment is. Matrices up to a size are factorised without
 /// products of matrices, for which OpenBLAS may take memory from malloc (docs/numerics.md): with no more room than is needed
 /// there are none of blocks, and eigenvalues are found by rotations, not by dividing the matrix.
 #ifdef GRADTAPE_WITH_LAPACK
@@ -74,8 +82,11 @@ struct Lapack {
         if (info > 0) a[(info - 1) * std::int64_t(n) + info - 1] = 0;  // as it was left
     }
     static void lu(int n, T* a, int* pivots) {
+        T* const columns = scratch<T>(std::size_t(n) * std::size_t(n), 0);
         int info = 0;
-        chosen<T>(sgetrf_, dgetrf_)(&n, &n, a, &n, pivots, &info);
+        transpose(n, a, columns);
+        chosen<T>(sgetrf_, dgetrf_)(&n, &n, columns, &n, pivots, &info);
+        transpose(n, columns, a);
     }
     /// aᵀ = rᵀ qᵀ.
     static bool qr(std::int64_t m, std::int64_t n, const T* a, T* q, T* r) {
@@ -94,19 +105,22 @@ struct Lapack {
         for (std::int64_t i = 0; i < m; ++i) std::copy_n(both + i * n, k, q + i * k);
         return info == 0;
     }
-    /// The vectors are columns, hence the rows of v.
-    static bool eigen(std::int64_t n, T* v, T* w) {
+    /// The vectors are its columns, by rows the rows of vᵀ.
+    static bool eigen(std::int64_t n, const T* a, T* w, T* v) {
         const bool small = n <= rotated;
         const std::int64_t size = small ? 3 * n : 1 + 6 * n + 2 * n * n, integers = 3 + 5 * n;
         if (!serves(size)) return false;
+        T *const both = scratch<T>(std::size_t(n * n + n + size), 0), *const values = both + n * n, *const work = values + n;
         const int rows = int(n), room = int(size), more = int(integers);
         int info = 0;
-        T* const work = scratch<T>(std::size_t(size), 0);
+        std::copy_n(a, n * n, both);
         if (small)
-            chosen<T>(ssyev_, dsyev_)("V", "U", &rows, v, &rows, w, work, &room, &info, 1, 1);
+            chosen<T>(ssyev_, dsyev_)("V", "U", &rows, both, &rows, values, work, &room, &info, 1, 1);
         else
-            chosen<T>(ssyevd_, dsyevd_)("V", "U", &rows, v, &rows, w, work, &room, scratch<int>(std::size_t(integers), 0), &more,
-                                        &info, 1, 1);
+            chosen<T>(ssyevd_, dsyevd_)("V", "U", &rows, both, &rows, values, work, &room, scratch<int>(std::size_t(integers), 0),
+                                        &more, &info, 1, 1);
+        std::copy_n(values, n, w);
+        transpose(n, both, v);
         return info == 0;
     }
     /// aᵀ = vtᵀ diag(s) uᵀ.
@@ -115,16 +129,20 @@ struct Lapack {
         const bool small = k <= rotated;
         const std::int64_t size = small ? 5 * k + m + n : 4 * k * k + 7 * k + block * (m + n);
         if (!serves(m) || !serves(n) || !serves(size)) return false;
-        T *const both = scratch<T>(std::size_t(m * n + size), 0), *const work = both + m * n;
+        T* const both = scratch<T>(std::size_t(m * n + m * k + k * n + k + size), 0);
+        T *const left = both + m * n, *const right = left + m * k, *const values = right + k * n, *const work = values + k;
         const int rows = int(m), columns = int(n), count = int(k), room = int(size);
         int info = 0;
         std::copy_n(a, m * n, both);
         if (small)
-            chosen<T>(sgesvd_, dgesvd_)("S", "S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room, &info, 1,
-                                        1);
+            chosen<T>(sgesvd_, dgesvd_)("S", "S", &columns, &rows, both, &columns, values, right, &columns, left, &count, work, &room,
+                                        &info, 1, 1);
         else
-            chosen<T>(sgesdd_, dgesdd_)("S", &columns, &rows, both, &columns, s, vt, &columns, u, &count, work, &room,
+            chosen<T>(sgesdd_, dgesdd_)("S", &columns, &rows, both, &columns, values, right, &columns, left, &count, work, &room,
                                         scratch<int>(std::size_t(8 * k), 0), &info, 1);
+        std::copy_n(left, m * k, u);
+        std::copy_n(values, k, s);
+        std::copy_n(right, k * n, vt);
         return info == 0;
     }
 };
@@ -135,7 +153,7 @@ struct Lapack {
     static void cholesky(int, T*) {}
     static void lu(int, T*, int*) {}
     static bool qr(std::int64_t, std::int64_t, const T*, T*, T*) { return false; }
-    static bool eigen(std::int64_t, T*, T*) { return false; }
+    static bool eigen(std::int64_t, const T*, T*, T*) { return false; }
     static bool singular(std::int64_t, std::int64_t, const T*, T*, T*, T*) { return false; }
 };
 #endif
@@ -164,12 +182,6 @@ bool finite(const T* first, std::int64_t count) {
 template <class T>
 void undefined(T* first, std::int64_t count) {
     std::fill_n(first, count, std::numeric_limits<T>::quiet_NaN());
-}
-
-template <class T>
-void transpose_square(std::int64_t n, T* a) {
-    for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t j = 0; j < i; ++j) std::swap(a[i * n + j], a[j * n + i]);
 }
 
 /// Whether a vector of n elements, `step` apart, has to be turned for the first of its largest to be positive. Which of two
@@ -233,13 +245,7 @@ void lu_factor(std::int64_t n, T* a, std::int64_t* permutation) {
     if (!finite(a, n * n)) return undefined(a, n * n);
     use_one_thread();
     int* const pivots = scratch<int>(std::size_t(n), 0);
-    if (Lapack<T>::here) {
-        transpose_square(n, a);
-        Lapack<T>::lu(int(n), a, pivots);
-        transpose_square(n, a);
-    } else {
-        own::lu(n, a, pivots);
-    }
+    Lapack<T>::here ? Lapack<T>::lu(int(n), a, pivots) : own::lu(n, a, pivots);
     for (std::int64_t i = 0; i < n; ++i) std::swap(permutation[i], permutation[pivots[i] - 1]);
 }
 
@@ -267,15 +273,15 @@ void symmetric_eigen(std::int64_t n, const T* a, T* w, T* v) {
     bool fits = true;
     for (std::int64_t i = 0; i < n; ++i) fits = fits && finite(a + i * n, i + 1);
     use_one_thread();
-    std::copy_n(a, n * n, v);
-    if (fits && !Lapack<T>::eigen(n, v, w)) {
-        std::copy_n(a, n * n, v);
-        fits = own::symmetric_eigen(n, v, w, scratch<T>(std::size_t(n * n), 0));
+    if (fits && !Lapack<T>::eigen(n, a, w, v)) {
+        T *const rows = scratch<T>(std::size_t(2 * n * n), 0), *const work = rows + n * n;
+        std::copy_n(a, n * n, rows);
+        fits = own::symmetric_eigen(n, rows, w, work);
+        transpose(n, rows, v);
     }
     if (!fits) return undefined(w, n), undefined(v, n * n);
     for (std::int64_t i = 0; i < n; ++i)
-        if (points_down(n, v + i * n, 1)) turn(n, v + i * n, 1);
-    transpose_square(n, v);
+        if (points_down(n, v + i, n)) turn(n, v + i, n);
 }
 
 template <class T>
