@@ -1,5 +1,5 @@
 // Factorisations of one matrix by loops of our own, for where there is no LAPACK, or it does not serve: it takes an int for an
-// extent, and may give up. Row-major and dense, of float or double; extents are at least 1.
+// extent, may give up, and is slow to begin. Row-major and dense, of float or double; extents are at least 1.
 #pragma once
 
 #include <cstddef>
