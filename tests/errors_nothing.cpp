@@ -1,7 +1,6 @@
 // What a refused operation leaves behind: nothing. And what becomes of nodes whose tape is gone.
+#include "support/own_primitive.hpp"
 #include "support/refusals.hpp"
-
-#include <gradtape/primitive.hpp>
 
 #include <doctest/doctest.h>
 
@@ -9,29 +8,15 @@ namespace gradtape::test {
 namespace {
 
 void refusing_rule(const VjpCall& call) { call.give(0, matmul(call.z_bar + 1, sum(call.x[0]))); }
-Tape* reached = nullptr;
+Tape* cleared = nullptr;
 void cleared_by_rule(const VjpCall& call) {
-    reached->clear();
+    cleared->clear();
     call.give(0, call.z_bar);
 }
 std::unique_ptr<Tape> destroyed;
 void destroyed_by_rule(const VjpCall& call) {
     destroyed.reset();
     call.give(0, call.z_bar);
-}
-Type same_type(const ShapeCall& call) { return call[0]; }
-void copy_kernel(const KernelCall& call) {
-    const auto x = call.input<double>(0);
-    std::copy(x.begin(), x.end(), call.result<double>().begin());
-}
-Primitive with_rule(const char* name, VjpRule rule) {
-    Primitive p;
-    p.name = name;
-    p.arity = 1;
-    p.shape = same_type;
-    p.kernel = copy_kernel;
-    p.vjp = rule;
-    return p;
 }
 
 TEST_CASE("errors: operations that are made of several record nothing when they are refused") {
@@ -88,10 +73,10 @@ TEST_CASE("errors: what is taken out before the refusal keeps its elements") {
 }
 
 TEST_CASE("errors: a derivative whose rule is refused records nothing, and its tape goes on") {
-    static const Primitive refusing = with_rule("refusing", refusing_rule), clearing = with_rule("clearing", cleared_by_rule),
-                           destroying = with_rule("destroying", destroyed_by_rule);
+    static const Primitive refusing = user_primitive("refusing", refusing_rule), clearing = user_primitive("clearing", cleared_by_rule),
+                           destroying = user_primitive("destroying", destroyed_by_rule);
     Tape tape;
-    reached = &tape;
+    cleared = &tape;
     const Node x = tape.parameter(Tensor{1, 2}), v = tape.constant(Tensor{1, 1});
     const Node y = sum(apply(refusing, {square(x)})), z = sum(apply(clearing, {square(x)}));
     CHECK(refused_anywhere<ShapeError>([&] { (void)grad(y, x); }, {"matmul"}) == "");

@@ -1,8 +1,8 @@
 // Primitives of the user's: what is checked of their records, of what they are given, and of what they give.
+#include "support/own_primitive.hpp"
 #include "support/refusals.hpp"
 
 #include <gradtape/compile.hpp>
-#include <gradtape/primitive.hpp>
 
 #include <doctest/doctest.h>
 
@@ -13,21 +13,12 @@ Tape* reached = nullptr;
 Node leaf;
 std::unique_ptr<gradtape::Tape> doomed;
 
-Type same_type(const ShapeCall& call) { return call[0]; }
 Type type_of_any(DType dtype, const Shape& shape) { return {dtype, shape}; }
 void no_kernel(const KernelCall&) {}
 
-Primitive user_primitive(const char* name = "mine") {
-    Primitive p;
-    p.name = name;
-    p.arity = 1;
-    p.shape = same_type;
-    p.kernel = no_kernel;
-    return p;
-}
 template <class Change>
 Primitive with(Change change) {
-    Primitive p = user_primitive();
+    Primitive p = user_primitive("mine", nullptr, no_kernel);
     change(p);
     return p;
 }

@@ -1,15 +1,13 @@
 // What tensors, tapes, programs and derivatives refuse.
+#include "support/own_primitive.hpp"
 #include "support/refusals.hpp"
 
 #include <gradtape/check.hpp>
-#include <gradtape/primitive.hpp>
 
 #include <doctest/doctest.h>
 
 namespace gradtape::test {
 namespace {
-
-using Nodes = std::vector<Node>;
 
 TEST_CASE("errors: tensors") {
     CHECK_THROWS_AS((Tensor{{1, 2}, {3}}), ShapeError);
@@ -71,8 +69,8 @@ TEST_CASE("errors: vjp, jvp and hvp") {
     CHECK(refused<ShapeError>([&] { (void)jvp(y, x, three); }, {"jvp", {{3}, {2}}}) == "");
     CHECK(refused<DTypeError>([&] { (void)vjp(y, x, narrow); }, {"vjp"}) == "");
     CHECK(refused<DTypeError>([&] { (void)jvp(y, x, narrow); }, {"jvp"}) == "");
-    CHECK(refused<ValueError>([&] { (void)vjp(Nodes{y, y}, Nodes{x}, Nodes{x}); }, {"vjp"}) == "");
-    CHECK(refused<ValueError>([&] { (void)jvp(Nodes{y}, Nodes{x}, Nodes{x, x}); }, {"jvp"}) == "");
+    CHECK(refused<ValueError>([&] { (void)vjp(std::vector{y, y}, std::vector{x}, std::vector{x}); }, {"vjp"}) == "");
+    CHECK(refused<ValueError>([&] { (void)jvp(std::vector{y}, std::vector{x}, std::vector{x, x}); }, {"jvp"}) == "");
     CHECK(refused<NotDifferentiable>([&] { (void)vjp(y, i, y); }, {"vjp"}) == "");
     CHECK(refused<NotDifferentiable>([&] { (void)jvp(y, i, x); }, {"jvp"}) == "");
     CHECK(refused<ShapeError>([&] { (void)hvp(y, x, x); }, {"hvp", {{2}}}) == "");
@@ -80,27 +78,8 @@ TEST_CASE("errors: vjp, jvp and hvp") {
     CHECK(refused<DTypeError>([&] { (void)hvp(total, x, narrow); }, {"hvp"}) == "");
 }
 
-Type same_type(const ShapeCall& call) { return call[0]; }
-void copy_kernel(const KernelCall& call) {
-    const auto x = call.input<double>(0);
-    std::copy(x.begin(), x.end(), call.result<double>().begin());
-}
-
-Primitive user_primitive(const char* name) {
-    Primitive p;
-    p.name = name;
-    p.arity = 1;
-    p.shape = same_type;
-    p.kernel = copy_kernel;
-    return p;
-}
-
 const Primitive ruleless = user_primitive("ruleless");
-const Primitive misshapen = [] {
-    Primitive p = user_primitive("misshapen");
-    p.vjp = [](const VjpCall& call) { call.give(0, sum(call.z_bar)); };
-    return p;
-}();
+const Primitive misshapen = user_primitive("misshapen", [](const VjpCall& call) { call.give(0, sum(call.z_bar)); });
 
 TEST_CASE("errors: primitives of the user's") {
     Tape tape;

@@ -14,6 +14,7 @@
 using namespace gradtape;
 using gradtape::nn::Labels;
 using gradtape::test::inf;
+using gradtape::test::contains;
 using gradtape::test::make;
 using gradtape::test::values;
 
@@ -67,8 +68,6 @@ std::string message(const nn::Dataset& data) {
     }
     return "accepted";
 }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("data are refused before training, with row and column") {

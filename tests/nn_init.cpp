@@ -10,8 +10,8 @@
 #include <map>
 #include <numeric>
 
-using namespace gradtape;
-using namespace gradtape::nn;
+namespace gradtape::nn {
+
 using gradtape::test::values;
 
 namespace {
@@ -171,3 +171,5 @@ TEST_CASE("initialisers refuse what they cannot make") {
     CHECK_THROWS_AS(xavier_uniform()({DType::float64, {5}}, random), ShapeError);
     CHECK_THROWS_AS(uniform(0, 1)({DType::int64, {5}}, random), DTypeError);
 }
+
+}  // namespace gradtape::nn

@@ -33,7 +33,7 @@ Result evaluate(const Tensor& predictions, const Tensor& targets, Loss&& loss) {
     return {l.item(), values(grad(l, z))};
 }
 
-Result log_loss(const Tensor& z, const Tensor& y, Labels convention) {
+Result evaluated_log_loss(const Tensor& z, const Tensor& y, Labels convention) {
     return evaluate(z, y, [&](Node a, Node b) { return nn::log_loss(a, b, convention); });
 }
 Result from_probabilities(const Tensor& p, const Tensor& y, Labels convention = Labels::zero_one) {
@@ -72,11 +72,11 @@ TEST_CASE("log-loss on logits is the mean over the batch, right at every logit")
             loss += double(softplus(label == 1 ? -v : v)) / double(n);
             gradient.push_back(double(label == 1 ? -sigma(-v) : sigma(v)) / double(n));
         }
-        const auto got = log_loss(make(z), make(std::vector<double>(z.size(), label)), Labels::zero_one);
+        const auto got = evaluated_log_loss(make(z), make(std::vector<double>(z.size(), label)), Labels::zero_one);
         CHECK(std::abs(got.loss - loss) <= 1e-14 * loss);
         CHECK(mismatch(got.gradient, gradient, {1e-14, 0, 1e-307}) == "");  // exp flushes denormals
         const auto signs = make(std::vector<double>(z.size(), 2 * label - 1));
-        const auto same = log_loss(make(z), signs, Labels::plus_minus_one);
+        const auto same = evaluated_log_loss(make(z), signs, Labels::plus_minus_one);
         CHECK(same.loss == got.loss);
         CHECK(same.gradient == got.gradient);
     }
@@ -84,31 +84,31 @@ TEST_CASE("log-loss on logits is the mean over the batch, right at every logit")
 
 TEST_CASE("log-loss in float32 keeps its gradient where losses on probabilities lose it") {
     const std::vector<double> z{17.4, 90, 1000, -17.4, -90, -1000};
-    const auto got = log_loss(make(z, DType::float32), make({0, 0, 0, 1, 1, 1}, DType::float32), Labels::zero_one);
+    const auto got = evaluated_log_loss(make(z, DType::float32), make({0, 0, 0, 1, 1, 1}, DType::float32), Labels::zero_one);
     CHECK(std::abs(got.loss - 2 * (17.4 + 90 + 1000) / 6) < 1e-3);
     for (std::size_t i = 0; i < 6; ++i) CHECK(std::abs(got.gradient[i] - (i < 3 ? 1 : -1) / 6.0) < 1e-7);
 }
 
 TEST_CASE("a partial batch divides by its own size, and labels (n) go with logits (n, 1)") {
-    const auto four = log_loss(make({1, 1, 1, 1}, {4, 1}), make({1, 1, 1, 1}), Labels::plus_minus_one);
-    const auto one = log_loss(make({1}, {1, 1}), make({1}), Labels::plus_minus_one);
+    const auto four = evaluated_log_loss(make({1, 1, 1, 1}, {4, 1}), make({1, 1, 1, 1}), Labels::plus_minus_one);
+    const auto one = evaluated_log_loss(make({1}, {1, 1}), make({1}), Labels::plus_minus_one);
     CHECK(four.loss == doctest::Approx(std::log1p(std::exp(-1.0))).epsilon(1e-15));
     CHECK(four.loss == one.loss);
     CHECK(four.gradient[0] == one.gradient[0] / 4);
-    CHECK(log_loss(make({1, -2}), make({1, -1}, {2, 1}), Labels::plus_minus_one).loss ==
-          log_loss(make({1, -2}, {2, 1}), make({1, -1}, {2, 1}), Labels::plus_minus_one).loss);
+    CHECK(evaluated_log_loss(make({1, -2}), make({1, -1}, {2, 1}), Labels::plus_minus_one).loss ==
+          evaluated_log_loss(make({1, -2}, {2, 1}), make({1, -1}, {2, 1}), Labels::plus_minus_one).loss);
 }
 
 TEST_CASE("labels may be of any dtype") {
-    const double expected = log_loss(make({1, -2, 3}), make({1, 0, 0}), Labels::zero_one).loss;
-    CHECK(log_loss(make({1, -2, 3}), integers({1, 0, 0}, {3}), Labels::zero_one).loss == expected);
-    CHECK(log_loss(make({1, -2, 3}), make({1, 0, 0}).as(DType::boolean), Labels::zero_one).loss == expected);
-    CHECK(log_loss(make({1, -2, 3}), make({1, 0, 0}, DType::float32), Labels::zero_one).loss == expected);
+    const double expected = evaluated_log_loss(make({1, -2, 3}), make({1, 0, 0}), Labels::zero_one).loss;
+    CHECK(evaluated_log_loss(make({1, -2, 3}), integers({1, 0, 0}, {3}), Labels::zero_one).loss == expected);
+    CHECK(evaluated_log_loss(make({1, -2, 3}), make({1, 0, 0}).as(DType::boolean), Labels::zero_one).loss == expected);
+    CHECK(evaluated_log_loss(make({1, -2, 3}), make({1, 0, 0}, DType::float32), Labels::zero_one).loss == expected);
 }
 
 TEST_CASE("log-loss refuses wrong labels with row and value") {
     const Tensor z = make({1, 2, 3}, {3, 1});
-    const auto ask = [&](const Tensor& y, Labels c) { return message([&] { log_loss(z, y, c); }); };
+    const auto ask = [&](const Tensor& y, Labels c) { return message([&] { evaluated_log_loss(z, y, c); }); };
     CHECK(ask(make({1, 0, -1}), Labels::plus_minus_one).find("row 1: label 0; need -1 or +1") != std::string::npos);
     CHECK(ask(make({1, 0, -1}), Labels::zero_one).find("row 2: label -1; need 0 or 1") != std::string::npos);
     CHECK(ask(make({1, 0.5, 1}), Labels::zero_one).find("row 1: label 0.5") != std::string::npos);
@@ -161,7 +161,7 @@ TEST_CASE("a recorded sigmoid gives its logit to the loss") {
     const auto from_sigmoid = evaluate(make(z), y, [](Node a, Node b) {
         return nn::log_loss_from_probabilities(sigmoid(a), b, Labels::zero_one);
     });
-    const auto expected = log_loss(make(z), y, Labels::zero_one);
+    const auto expected = evaluated_log_loss(make(z), y, Labels::zero_one);
     CHECK(from_sigmoid.loss == expected.loss);
     CHECK(from_sigmoid.gradient == expected.gradient);
     // With slope k = 2, at z = 500.

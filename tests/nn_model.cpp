@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 using namespace gradtape;
+using gradtape::test::contains;
 using gradtape::test::make;
 using gradtape::test::values;
 
@@ -19,7 +20,7 @@ struct Scale {
     void visit(nn::Visitor& v) { v("factor", factor); }
 };
 
-struct Net {
+struct Mixed {
     nn::Dense fc1{2, 3, {1, "fc1"}}, fc2{3, 1, {1, "fc2"}, {.bias = false}};
     std::vector<nn::Dense> layers;
     std::vector<Scale> scales = std::vector<Scale>(2);
@@ -39,8 +40,6 @@ std::vector<std::string> names(auto& model) {
     return result;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 template <class Error, class Function>
 Error caught(Function&& function) {
     try {
@@ -55,7 +54,7 @@ Error caught(Function&& function) {
 }  // namespace
 
 TEST_CASE("parameters have PyTorch's names, in visiting order") {
-    Net net;
+    Mixed net;
     CHECK(names(net) ==
           std::vector<std::string>{"fc1.weight", "fc1.bias", "fc2.weight", "scales.0.factor", "scales.1.factor"});
     CHECK(nn::parameters(net).size() == 5);
@@ -63,7 +62,7 @@ TEST_CASE("parameters have PyTorch's names, in visiting order") {
 }
 
 TEST_CASE("re-assigned and added members are found: nothing is registered") {
-    Net net;
+    Mixed net;
     net.fc1 = nn::Dense(Tensor{{1, 2}}, Tensor{3});
     for (double w : {1.0, 2.0}) net.layers.push_back(nn::Dense(Tensor::full({1, 1}, w)));
     CHECK(names(net)[3] == "layers.0.weight");
@@ -195,7 +194,7 @@ TEST_CASE("the sigmoid has a slope") {
 }
 
 TEST_CASE("gradients of a model agree with central differences") {
-    Net net;
+    Mixed net;
     const Tensor x = make({0.3, -0.2, 1.1, 0.7, -0.5, 0.4}, {3, 2}), y = make({1, -1, 1});
     const auto loss = [&](Tape& tape) {
         return nn::log_loss(net(tape.input(x)), tape.input(y), nn::Labels::plus_minus_one);
@@ -242,7 +241,7 @@ TEST_CASE("a parameter that the loss reaches and visit does not show is an error
 }
 
 TEST_CASE("a parameter that is shown and not reached is a warning") {
-    Net net;
+    Mixed net;
     Tape tape;
     const Node x = tape.input(Tensor{{1, 2}});
     net.scales[1].factor.on(x);  // recorded, and not used

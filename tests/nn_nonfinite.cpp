@@ -9,18 +9,17 @@
 
 using namespace gradtape;
 using gradtape::nn::Labels;
+using gradtape::test::contains;
 using gradtape::test::make;
 using gradtape::test::values;
 
 namespace {
 
-struct Point {
+struct Shifted {
     nn::Parameter w{Tensor(0.0)};
     void visit(nn::Visitor& v) { v("w", w); }
 };
-Node distance(const Point& m, Node x, Node y) { return mean(square(reshape(x, {-1}) + m.w.on(x) - y)); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+Node shifted_distance(const Shifted& m, Node x, Node y) { return mean(square(reshape(x, {-1}) + m.w.on(x) - y)); }
 
 TEST_CASE("a gradient that is not finite is refused before the update, with parameter, primitive and line") {
     struct Root {
@@ -79,8 +78,8 @@ TEST_CASE("a gradient that is not finite is refused before the update, with para
 }
 
 TEST_CASE("a NaN in the batch itself is said to be that") {
-    Point model;
-    nn::Trainer trainer(model, distance, nn::Sgd(0.25));
+    Shifted model;
+    nn::Trainer trainer(model, shifted_distance, nn::Sgd(0.25));
     const Tensor x = make({0, 0, 0}, {3, 1});
     for (int i = 0; i < 3; ++i) trainer.step({x, Tensor{2, 2, 2}});
     const Tensor before = model.w.value();

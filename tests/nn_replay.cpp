@@ -16,7 +16,7 @@ using gradtape::test::make;
 
 namespace {
 
-struct Net {
+struct Counted {
     nn::Dense fc1{2, 5, {3, "fc1"}}, fc2{5, 1, {3, "fc2"}};
     int calls = 0;
 
@@ -26,15 +26,15 @@ struct Net {
     }
 };
 
-nn::Outcome log_loss(Net& net, Node x, Node y) {
+nn::Outcome counted_log_loss(Counted& net, Node x, Node y) {
     ++net.calls;
     const Node z = net.fc2(tanh(net.fc1(x)));
     return {nn::log_loss(z, y, Labels::plus_minus_one), z};
 }
 
 /// Halves the loss where it is small, by C++ control flow.
-nn::Outcome branching(Net& net, Node x, Node y) {
-    const nn::Outcome outcome = log_loss(net, x, y);
+nn::Outcome branching(Counted& net, Node x, Node y) {
+    const nn::Outcome outcome = counted_log_loss(net, x, y);
     if ((outcome.loss < 0.5).item() != 0) return {0.5 * outcome.loss, outcome.scores};
     return outcome;
 }
@@ -60,7 +60,7 @@ nn::FitOptions options(bool plain) {
 template <class Loss>
 void same_either_way(Loss loss, int most_calls) {
     const nn::Dataset data = points(23);
-    Net compiled, plain;
+    Counted compiled, plain;
     const nn::History a = nn::fit(compiled, loss, data, options(false)), b = nn::fit(plain, loss, data, options(true));
     REQUIRE(a.epochs.size() == b.epochs.size());
     for (std::size_t i = 0; i < a.epochs.size(); ++i) {
@@ -107,7 +107,7 @@ TEST_CASE("nn: training on several threads gives the bits of one") {
 
 TEST_CASE("compiled and plain training end with the same bits") {
     // two batch shapes, and the evaluation, twice each
-    same_either_way(&log_loss, 6);
+    same_either_way(&counted_log_loss, 6);
 }
 
 TEST_CASE("compiled training follows the model's control flow") {
@@ -116,12 +116,12 @@ TEST_CASE("compiled training follows the model's control flow") {
 }
 
 TEST_CASE("a compiled step refuses a model that decides by a tensor's elements; plain, it may") {
-    const auto deciding = [](Net& net, Node x, Node y) {
-        const nn::Outcome outcome = log_loss(net, x, y);
+    const auto deciding = [](Counted& net, Node x, Node y) {
+        const nn::Outcome outcome = counted_log_loss(net, x, y);
         return nn::Outcome(outcome.loss.value().item() < 0.5 ? 0.5 * outcome.loss : outcome.loss, outcome.scores);
     };
     const nn::Dataset data = points(23);
-    Net net, other;
+    Counted net, other;
     CHECK_THROWS_WITH_AS(nn::fit(net, deciding, data, options(false)), doctest::Contains("nn_replay.cpp"), TapeError);
     CHECK(nn::fit(other, deciding, data, options(true)).epochs.size() == 16);
 }
@@ -139,13 +139,13 @@ TEST_CASE("losses check what they are given when a function is recorded") {
 }
 
 TEST_CASE("a replay whose guard fails lets go of the batch") {
-    const auto by_size = [](Net& net, Node x, Node y) {
-        const nn::Outcome outcome = log_loss(net, x, y);
+    const auto by_size = [](Counted& net, Node x, Node y) {
+        const nn::Outcome outcome = counted_log_loss(net, x, y);
         if ((sum(square(x)) > 100.0).item() != 0) return nn::Outcome{0.5 * outcome.loss, outcome.scores};
         return outcome;
     };
     const Tensor small = points(20).inputs, large = Tensor::full({20, 2}, 10);
-    Net net;
+    Counted net;
     nn::Trainer trainer(net, by_size, nn::Sgd(0.1));
     for (const Tensor& same : {small, small, large, large, small}) {  // at last, large's recording refuses and small's fits
         const nn::Batch batch{make(test::values(same), {20, 2}), points(20).labels, Labels::plus_minus_one};
@@ -158,14 +158,14 @@ TEST_CASE("a replay whose guard fails lets go of the batch") {
 
 TEST_CASE("a compiled step sees new values of reassigned parameters, and new shapes") {
     const nn::Dataset data = points(20);
-    Net net;
-    nn::Trainer trainer(net, log_loss, nn::Sgd(0.1));
+    Counted net;
+    nn::Trainer trainer(net, counted_log_loss, nn::Sgd(0.1));
     const nn::Batch batch{data.inputs, data.labels, data.convention};
     trainer.step(batch);
     trainer.step(batch);
     net.fc1 = nn::Dense(2, 5, {4, "other"});
-    Net fresh = net;
-    nn::Trainer plain(fresh, log_loss, nn::Sgd(0.1));
+    Counted fresh = net;
+    nn::Trainer plain(fresh, counted_log_loss, nn::Sgd(0.1));
     plain.plain = true;
     CHECK(trainer.step(batch).loss == plain.step(batch).loss);
     net.fc1 = nn::Dense(2, 7, {4, "wider"});
@@ -186,7 +186,7 @@ struct Watched {
 /// Trains with `make_loss()`, which is made anew each time: a loss may have state.
 template <class MakeLoss>
 Watched trained(MakeLoss make_loss, bool plain, int epochs = 20) {
-    Net net;
+    Counted net;
     Watched result{nn::fit(net, make_loss(), points(20),
                            {.phases = {{epochs, 0.5}}, .batches = {.size = 10, .seed = 11}, .evaluate = false, .plain = plain}),
                    net.calls, {}};
@@ -213,8 +213,8 @@ Watched check_watched(MakeLoss make_loss, unsigned line, int most_calls) {
 TEST_CASE("a loss that reads a number which is another at each step goes on plain, with a warning") {
     double last = 0;
     const Watched watched = check_watched([&] {
-        return [&](Net& net, Node x, Node y) {
-            const nn::Outcome outcome = log_loss(net, x, y);
+        return [&](Counted& net, Node x, Node y) {
+            const nn::Outcome outcome = counted_log_loss(net, x, y);
             last = outcome.loss.item();
             return outcome;
         };
@@ -225,7 +225,7 @@ TEST_CASE("a loss that reads a number which is another at each step goes on plai
 
 TEST_CASE("a mask drawn by C++ code is seen at the second step") {
     const Watched watched = check_watched([] {
-        return [random = std::make_shared<test::Random>(5)](Net& net, Node x, Node y) {
+        return [random = std::make_shared<test::Random>(5)](Counted& net, Node x, Node y) {
             ++net.calls;
             const Tensor mask = random->tensor({1, 5}, 0, 2);
             const Node z = net.fc2(tanh(net.fc1(x)) * sibling_constant(x, mask));
@@ -237,19 +237,19 @@ TEST_CASE("a mask drawn by C++ code is seen at the second step") {
 
 TEST_CASE("a number, an attribute, a branch and a parameter that C++ changes are seen at the second step") {
     check_watched([] {
-        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
-            return nn::Outcome(log_loss(net, x, y).loss * (1.0 + 0.25 * (++*step % 3)));
+        return [step = std::make_shared<int>(0)](Counted& net, Node x, Node y) {
+            return nn::Outcome(counted_log_loss(net, x, y).loss * (1.0 + 0.25 * (++*step % 3)));
         };
     }, __LINE__ - 2, 40);
     check_watched([] {
-        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
+        return [step = std::make_shared<int>(0)](Counted& net, Node x, Node y) {
             const Node part = slice(x, {{++*step % 2 * 5, *step % 2 * 5 + 5}});
-            return nn::Outcome(log_loss(net, x, y).loss + mean(square(net.fc1(part))));
+            return nn::Outcome(counted_log_loss(net, x, y).loss + mean(square(net.fc1(part))));
         };
     }, __LINE__ - 3, 40);
     check_watched([] {
-        return [step = std::make_shared<int>(0)](Net& net, Node x, Node y) {
-            const Node loss = log_loss(net, x, y).loss;
+        return [step = std::make_shared<int>(0)](Counted& net, Node x, Node y) {
+            const Node loss = counted_log_loss(net, x, y).loss;
             if (++*step % 2) return nn::Outcome(loss + 0.5);
             return nn::Outcome(loss + 0.5 * sin(loss));
         };
@@ -258,7 +258,7 @@ TEST_CASE("a number, an attribute, a branch and a parameter that C++ changes are
 
 TEST_CASE("labels that the loss records as a constant are seen to change") {
     check_watched([] {
-        return [](Net& net, Node x, Node y) {
+        return [](Counted& net, Node x, Node y) {
             ++net.calls;
             const Node z = net.fc2(tanh(net.fc1(x)));
             const Node labels = sibling_constant(x, peek(y));
@@ -269,8 +269,8 @@ TEST_CASE("labels that the loss records as a constant are seen to change") {
 
 TEST_CASE("what is the same at each step is replayed without a word") {
     check_watched([] {
-        return [](Net& net, Node x, Node y) {
-            const nn::Outcome outcome = log_loss(net, x, y);
+        return [](Counted& net, Node x, Node y) {
+            const nn::Outcome outcome = counted_log_loss(net, x, y);
             const Node kept = sibling_constant(x, Tensor{0.5, 1.5});
             return nn::Outcome(outcome.loss + 0.01 * sum(kept) * mean(square(x)), outcome.scores);
         };
@@ -279,9 +279,9 @@ TEST_CASE("what is the same at each step is replayed without a word") {
 }
 
 TEST_CASE("evaluations are watched too, and each warning is given once") {
-    Net net;
-    nn::Trainer trainer(net, [random = std::make_shared<test::Random>(5)](Net& its, Node x, Node y) {
-        const nn::Outcome outcome = log_loss(its, x, y);
+    Counted net;
+    nn::Trainer trainer(net, [random = std::make_shared<test::Random>(5)](Counted& its, Node x, Node y) {
+        const nn::Outcome outcome = counted_log_loss(its, x, y);
         return nn::Outcome(outcome.loss * sibling_constant(x, random->tensor({}, 0.5, 1)), outcome.scores);
     }, nn::Sgd(0.1));
     const nn::Dataset data = points(20);
@@ -296,8 +296,8 @@ TEST_CASE("evaluations are watched too, and each warning is given once") {
 
 TEST_CASE("a loss that is not finite names its cause in compiled training too") {
     const nn::Dataset data = points(20);
-    Net net;
-    nn::Trainer trainer(net, log_loss, nn::Sgd(0.1));
+    Counted net;
+    nn::Trainer trainer(net, counted_log_loss, nn::Sgd(0.1));
     const nn::Batch batch{data.inputs, data.labels, data.convention};
     trainer.step(batch);
     trainer.step(batch);

@@ -13,6 +13,7 @@
 using namespace gradtape;
 using gradtape::nn::Labels;
 using gradtape::nn::Select;
+using gradtape::test::contains;
 using gradtape::test::make;
 using gradtape::test::values;
 
@@ -61,8 +62,6 @@ nn::Batches in_order(const nn::Dataset& data, std::int64_t size) {
     return {data, {.size = size, .reorder = [](int, std::span<std::int64_t>) {}}};
 }
 const nn::Reorder keep_order = [](int, std::span<std::int64_t>) {};
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("a loss may be a lambda that changes what it captured") {
     nn::Dense layer(2, 1, {1, "layer"});

@@ -1,9 +1,9 @@
 // Runs that fail: kernels that throw, threads that cannot be started, uses from within, objects that were moved from.
 #include "replay/team.hpp"
+#include "support/own_primitive.hpp"
 #include "support/refusals.hpp"
 
 #include <gradtape/compile.hpp>
-#include <gradtape/primitive.hpp>
 
 #include <doctest/doctest.h>
 
@@ -20,22 +20,12 @@ struct Mine : std::runtime_error {
 bool fails = false;
 std::function<void()> meanwhile;
 
-Type same_type(const ShapeCall& call) { return call[0]; }
 void failing_kernel(const KernelCall& call) {
     if (meanwhile) meanwhile();
     if (fails) throw Mine("mine");
-    const auto x = call.input<double>(0);
-    std::copy(x.begin(), x.end(), call.result<double>().begin());
+    copy_kernel(call);
 }
-Primitive user_primitive(const char* name) {
-    Primitive p;
-    p.name = name;
-    p.arity = 1;
-    p.shape = same_type;
-    p.kernel = failing_kernel;
-    return p;
-}
-const Primitive failing = user_primitive("failing");
+const Primitive failing = user_primitive("failing", nullptr, failing_kernel);
 
 struct Reset {
     ~Reset() {
@@ -45,12 +35,12 @@ struct Reset {
 };
 
 /// A step that updates p early and reads it through a kernel of somebody's late.
-struct Step {
+struct Late {
     Tape tape;
     Node p = tape.parameter(Tensor{1, 2, 3}), q = tape.parameter(Tensor{4, 5, 6});
     Compiled compiled;
 
-    explicit Step(const Primitive& last, CompileOptions options = {}) : compiled(make(last, options)) {}
+    explicit Late(const Primitive& last, CompileOptions options = {}) : compiled(make(last, options)) {}
     Compiled make(const Primitive& last, const CompileOptions& options) {
         const Node p2 = p * 2, q2 = q * 3, late = apply(last, {q2 + 1});
         return compile(tape, {sum(late)}, {{p, p2}, {q, q2}}, options);
@@ -60,7 +50,7 @@ struct Step {
 TEST_CASE("replay: a kernel that throws leaves the parameters as they were and no outputs") {
     const Reset reset;
     for (bool fuse : {true, false}) {
-        Step s(failing, {.fuse = fuse});
+        Late s(failing, {.fuse = fuse});
         Replay replay(s.compiled);
         replay.run();
         CHECK(mismatch(replay.parameter(0), {2, 4, 6}) == "");
@@ -94,7 +84,7 @@ TEST_CASE("replay: an exception crosses threads, and the team goes on") {
 
 TEST_CASE("replay: a replay that is running is not used from within, and may be destroyed there") {
     const Reset reset;
-    Step s(failing);
+    Late s(failing);
     auto replay = std::make_unique<Replay>(s.compiled);
     int refusals = 0;
     const auto refuses = [&](auto call) {
@@ -182,7 +172,7 @@ TEST_CASE("replay: threads that cannot be started are an error, and the next rep
 }
 
 TEST_CASE("replay: what was moved from says so") {
-    Step s(failing);
+    Late s(failing);
     Compiled compiled = s.compiled;
     const Compiled kept = std::move(compiled);
     CHECK_THROWS_AS(compiled.input_count(), TapeError);

@@ -16,14 +16,14 @@ using Body = Program::Body;
 
 /// Checks programs first … last, and shrinks the first that fails.
 void check(std::uint64_t first, std::uint64_t last, const std::function<Case(std::uint64_t)>& make_case) {
-    const Complaint complaint = [](const Case& its) -> std::string {
-        try {
-            return check_replay(its);
-        } catch (const std::exception& error) {
-            return std::string("threw: ") + error.what();
-        }
-    };
     for (std::uint64_t seed = first; seed < last; ++seed) {
+        const Complaint complaint = [seed](const Case& its) -> std::string {
+            try {
+                return check_replay(its, seed);
+            } catch (const std::exception& error) {
+                return std::string("threw: ") + error.what();
+            }
+        };
         const Case its = make_case(seed);
         std::string wrong = complaint(its);
         if (wrong.empty()) continue;

@@ -54,7 +54,7 @@ std::string save_refusal(const fs::path& path) {
 std::string load_refusal(const fs::path& path) {
     return refusal(path, [&] { (void)load(path); });
 }
-bool contains(const std::string& text, const std::string& part) {
+bool says(const std::string& text, const std::string& part) {
     const bool found = text.find(part) != text.npos;
     if (!found) MESSAGE(text);
     return found;
@@ -96,8 +96,8 @@ TEST_CASE("files: what is no regular file is refused, and named") {
         const auto& path = one.first;  // clang 14 captures no structured binding
         const std::string kind = one.second;
         CAPTURE(path);
-        CHECK(contains(save_refusal(path), "[save] cannot save '" + path.string() + "': " + kind + "; needs a regular file ("));
-        CHECK(contains(load_refusal(path), "[load] cannot load '" + path.string() + "': " + kind + "; needs a regular file ("));
+        CHECK(says(save_refusal(path), "[save] cannot save '" + path.string() + "': " + kind + "; needs a regular file ("));
+        CHECK(says(load_refusal(path), "[load] cannot load '" + path.string() + "': " + kind + "; needs a regular file ("));
     }
     CHECK(files_in(folder.path) == 4);
     CHECK(files_in(directory) == 0);
@@ -108,20 +108,20 @@ TEST_CASE("files: what is no regular file is refused, and named") {
 TEST_CASE("files: paths that lead nowhere") {
     Folder folder;
     const fs::path path = folder.path / "no" / "such";
-    CHECK(contains(save_refusal(path), "[save] cannot create a file in the folder of '" + path.string() + "': No such file or directory"));
-    CHECK(contains(load_refusal(path), "[load] cannot open '" + path.string() + "': No such file or directory"));
-    CHECK(contains(save_refusal(""), "the path names no file"));
-    CHECK(contains(save_refusal(folder.path / "new" / ""), "the path names no file"));
-    CHECK(contains(load_refusal(""), "No such file or directory"));
+    CHECK(says(save_refusal(path), "[save] cannot create a file in the folder of '" + path.string() + "': No such file or directory"));
+    CHECK(says(load_refusal(path), "[load] cannot open '" + path.string() + "': No such file or directory"));
+    CHECK(says(save_refusal(""), "the path names no file"));
+    CHECK(says(save_refusal(folder.path / "new" / ""), "the path names no file"));
+    CHECK(says(load_refusal(""), "No such file or directory"));
     save(folder.path / "file", small_program());
-    CHECK(contains(save_refusal(folder.path / "file" / ""), "Not a directory"));
-    CHECK(contains(load_refusal(folder.path / "file" / "x"), "Not a directory"));
+    CHECK(says(save_refusal(folder.path / "file" / ""), "Not a directory"));
+    CHECK(says(load_refusal(folder.path / "file" / "x"), "Not a directory"));
     for (const std::string& name : {std::string("a\0b", 3), std::string("file\0", 5), std::string("\0", 1)}) {
-        CHECK(contains(save_refusal(folder.path / name), "the path has a NUL byte"));
-        CHECK(contains(load_refusal(folder.path / name), "the path has a NUL byte"));
+        CHECK(says(save_refusal(folder.path / name), "the path has a NUL byte"));
+        CHECK(says(load_refusal(folder.path / name), "the path has a NUL byte"));
     }
-    CHECK(contains(save_refusal(folder.path / std::string(256, 'x')), "File name too long"));
-    CHECK(contains(load_refusal(folder.path / "a\nb"), "/a?b': No such file"));
+    CHECK(says(save_refusal(folder.path / std::string(256, 'x')), "File name too long"));
+    CHECK(says(load_refusal(folder.path / "a\nb"), "/a?b': No such file"));
     CHECK(files_in(folder.path) == 1);
     save(folder.path / std::string(255, 'x'), small_program());  // as long as names can be
     CHECK(load(folder.path / std::string(255, 'x')).size() == small_program().size());
@@ -142,10 +142,10 @@ TEST_CASE("files: an old file's mode is kept; a new one's is the process's") {
     ::umask(mask);
     if (::geteuid() != 0) {  // root may write all
         REQUIRE(::chmod(path.c_str(), 0444) == 0);
-        CHECK(contains(save_refusal(path), "[save] cannot write '" + path.string() + "': Permission denied"));
+        CHECK(says(save_refusal(path), "[save] cannot write '" + path.string() + "': Permission denied"));
         CHECK(mode_of(path) == 0444);
         REQUIRE(::chmod(folder.path.c_str(), 0555) == 0);
-        CHECK(contains(save_refusal(folder.path / "new"), "Permission denied"));
+        CHECK(says(save_refusal(folder.path / "new"), "Permission denied"));
         REQUIRE(::chmod(folder.path.c_str(), 0755) == 0);
     }
     CHECK(files_in(folder.path) == 1);
@@ -168,8 +168,8 @@ TEST_CASE("files: links are followed, to files that are there or not") {
     CHECK(files_in(inner) == 2);
     fs::create_symlink("b", folder.path / "a");
     fs::create_symlink("a", folder.path / "b");
-    CHECK(contains(save_refusal(folder.path / "a"), "Too many levels of symbolic links"));
-    CHECK(contains(load_refusal(folder.path / "a"), "Too many levels of symbolic links"));
+    CHECK(says(save_refusal(folder.path / "a"), "Too many levels of symbolic links"));
+    CHECK(says(load_refusal(folder.path / "a"), "Too many levels of symbolic links"));
 }
 
 TEST_CASE("files: a failed write leaves the old file, and nothing else") {
@@ -192,7 +192,7 @@ TEST_CASE("files: a failed write leaves the old file, and nothing else") {
     }
     REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
     std::signal(SIGXFSZ, handler);
-    CHECK(contains(what, "[save] cannot write '" + path.string() + "': File too large"));
+    CHECK(says(what, "[save] cannot write '" + path.string() + "': File too large"));
     CHECK(read_file(path) == before);
     CHECK(files_in(folder.path) == 1);
 }
@@ -224,7 +224,7 @@ TEST_CASE("files: what is no program is refused without reading it all") {
         } catch (const FormatError& error) {
             what = error.what();
         }
-        CHECK(contains(what, message));
+        CHECK(says(what, message));
         const auto after = bytes_read();
         if (before && after) CHECK(*after - *before < 1'000'000);
     }

@@ -40,12 +40,6 @@ std::vector<Case> cases() {
     return result;
 }
 
-std::vector<Node> record(Tape& tape, const std::vector<Tensor>& operands) {
-    std::vector<Node> result;
-    for (const Tensor& tensor : operands) result.push_back(tape.parameter(tensor));
-    return result;
-}
-
 std::vector<Node> pick(const std::vector<Node>& nodes, const std::vector<std::size_t>& which) {
     std::vector<Node> result;
     for (std::size_t k : which) result.push_back(nodes[k]);
@@ -79,7 +73,7 @@ struct Evaluated {
 };
 Evaluated evaluate(const Case& c, const std::vector<Tensor>& at, const Tensor* z_bar) {
     Tape tape;
-    const std::vector<Node> x = record(tape, at);
+    const std::vector<Node> x = parameters(tape, at);
     const Node z = applied(*c.primitive, x, c.sample);
     Evaluated result{z.value(), {}};
     if (z_bar) {
@@ -145,7 +139,7 @@ TEST_CASE("table: forward and reverse are transposes of each other") {
         if (!is_differentiable(c)) continue;
         CAPTURE(c.text);
         Tape tape;
-        const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
+        const std::vector<Node> x = parameters(tape, c.at), wrt = pick(x, c.active);
         const Node z = applied(*c.primitive, x, c.sample);
         std::vector<Node> tangents;
         for (std::size_t k : c.active) tangents.push_back(tape.constant(random_like(c.at[k], random)));
@@ -183,7 +177,7 @@ TEST_CASE("table: second derivatives against differences of the gradient") {
         if (!is_differentiable(c)) continue;
         CAPTURE(c.text);
         Tape tape;
-        const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
+        const std::vector<Node> x = parameters(tape, c.at), wrt = pick(x, c.active);
         const Node z = applied(*c.primitive, x, c.sample);
         if (z.dtype() != DType::float64) continue;
         const Tensor z_bar = random.tensor(z.shape(), -1, 1);
@@ -231,7 +225,7 @@ TEST_CASE("table: one node in several operands accumulates") {
         Tape tape;
         const Tensor& value = c.at[c.active.back()];  // the last domain is the narrowest: divisors, exponents, logs
         const Tensor positive = abs(tape.constant(value)).value();
-        std::vector<Node> apart = record(tape, c.at), together = apart;
+        std::vector<Node> apart = parameters(tape, c.at), together = apart;
         const Node shared = tape.parameter(positive);
         for (std::size_t k : c.active) {
             apart[k] = tape.parameter(positive);
@@ -297,7 +291,7 @@ TEST_CASE("table: operands broadcast from a scalar get their share summed") {
             if (domain_of(*c.primitive, k).diagonal != 0) continue;  // singular then
             CAPTURE(c.text + ", operand " + std::to_string(k));
             Tape tape;
-            std::vector<Node> x = record(tape, c.at), full = x;
+            std::vector<Node> x = parameters(tape, c.at), full = x;
             const double value = values(c.at[k])[0];
             const Node small = tape.parameter(Tensor(value));
             x[k] = broadcast_to(small, c.at[k].shape());
@@ -323,7 +317,7 @@ TEST_CASE("table: a zero cotangent gives zeros, and none at all a symbolic zero"
         if (!is_differentiable(c)) continue;
         CAPTURE(c.text);
         Tape tape;
-        const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
+        const std::vector<Node> x = parameters(tape, c.at), wrt = pick(x, c.active);
         const Node z = applied(*c.primitive, x, c.sample);
         const std::vector<Node> zs = {z}, zero = {tape.full(z.shape(), 0, z.dtype())}, none = {Node()};
         for (const auto& bars : {vjp(zs, wrt, zero), vjp(zs, wrt, none)})
@@ -344,7 +338,7 @@ TEST_CASE("table: primitives without a derivative let nothing through") {
             ++found;
             CAPTURE(std::string(p->name));
             Tape tape;
-            const std::vector<Node> x = record(tape, sample_operands(*p, sample, DType::float64, random));
+            const std::vector<Node> x = parameters(tape, sample_operands(*p, sample, DType::float64, random));
             const Node z = cast(applied(*p, x, sample), DType::float64);
             for (const Node& bar : grad(sum(z), x)) {
                 CHECK(bar.type() == x[0].type());
@@ -404,7 +398,7 @@ TEST_CASE("table: a primitive whose rule forgets one operand is refused there, i
             p.jvp = nullptr;
             p.linear = p.multilinear = false;
             Tape tape;
-            const std::vector<Node> x = record(tape, c.at);
+            const std::vector<Node> x = parameters(tape, c.at);
             const Node y = applied(p, x, c.sample);
             const std::vector<Node> ys = {y};
             const Node z_bar = tape.constant(Tensor::zeros(y.shape(), y.dtype()));
@@ -440,7 +434,7 @@ TEST_CASE("table: every primitive that a rule emits has rules itself") {
         if (!is_differentiable(c)) continue;
         CAPTURE(c.text);
         Tape tape;
-        const std::vector<Node> x = record(tape, c.at), wrt = pick(x, c.active);
+        const std::vector<Node> x = parameters(tape, c.at), wrt = pick(x, c.active);
         const Node z = applied(*c.primitive, x, c.sample);
         const std::size_t before = tape.size();
         const Node z_bar = tape.parameter(random.tensor(z.shape(), -1, 1, z.dtype()));

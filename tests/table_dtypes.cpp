@@ -22,8 +22,7 @@ TEST_CASE("dtypes: a primitive takes those of its record, and refuses the others
                 CAPTURE(std::string(to_string(dtype)));
                 Tape tape;
                 Random random(3);
-                std::vector<Node> x;
-                for (const Tensor& tensor : sample_operands(*p, sample, dtype, random)) x.push_back(tape.parameter(tensor));
+                const std::vector<Node> x = parameters(tape, sample_operands(*p, sample, dtype, random));
                 if (p->dtypes.contains(dtype))
                     CHECK_NOTHROW(gradtape::apply(*p, x, sample.attributes));
                 else

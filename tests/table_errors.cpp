@@ -9,9 +9,7 @@ namespace {
 
 std::vector<Node> leaves(Tape& tape, const Primitive& p, const Sample& sample, DType dtype) {
     Random random(3);
-    std::vector<Node> result;
-    for (const Tensor& tensor : sample_operands(p, sample, dtype, random)) result.push_back(tape.parameter(tensor));
-    return result;
+    return parameters(tape, sample_operands(p, sample, dtype, random));
 }
 
 TEST_CASE("table: a wrong number of operands") {

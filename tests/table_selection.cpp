@@ -67,7 +67,7 @@ std::string leaks(Tape& tape, Node hidden, const std::vector<Node>& x, DType dty
     return "";
 }
 
-std::vector<Node> leaves(Tape& tape, const Primitive& p, const Sample& sample, DType dtype) {
+std::vector<Node> hostile_leaves(Tape& tape, const Primitive& p, const Sample& sample, DType dtype) {
     Random random(5);
     std::vector<Node> result;
     for (std::size_t k = 0; k < sample.shapes.size(); ++k)
@@ -94,7 +94,7 @@ TEST_CASE("table: nothing that where leaves out has a derivative, whatever it is
             if (!promised(*p)) continue;
             for (const Sample& sample : hidden_samples(*p)) {
                 Tape tape;
-                const std::vector<Node> x = leaves(tape, *p, sample, dtype);
+                const std::vector<Node> x = hostile_leaves(tape, *p, sample, dtype);
                 const Node hidden = applied(*p, x, sample);
                 if (!is_floating(hidden.dtype())) continue;
                 CHECK_MESSAGE(leaks(tape, hidden, only_floats(x), dtype) == "", std::string(p->name), " of ", std::string(to_string(dtype)));
@@ -111,7 +111,7 @@ TEST_CASE("table: the same for functions of functions") {
         if (!promised(*p) || !p->elementwise || p->settings[0].name || p->arity > 2) continue;
         for (const Primitive* f : inner) {
             Tape tape;
-            const std::vector<Node> x = leaves(tape, *p, hidden_samples(*p)[0], DType::float64);
+            const std::vector<Node> x = hostile_leaves(tape, *p, hidden_samples(*p)[0], DType::float64);
             std::vector<Node> between;
             for (const Node& node : x) between.push_back(gradtape::apply(*f, {node}));
             const Node hidden = gradtape::apply(*p, between);

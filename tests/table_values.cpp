@@ -19,12 +19,6 @@ std::string describe(const Primitive& p, const Sample& sample, DType dtype) {
     return text;
 }
 
-std::vector<Node> record(Tape& tape, const std::vector<Tensor>& operands) {
-    std::vector<Node> result;
-    for (const Tensor& tensor : operands) result.push_back(tape.parameter(tensor));
-    return result;
-}
-
 double unit(DType dtype) { return dtype == DType::float32 ? 6e-8 : dtype == DType::float64 ? 1.2e-16 : 0; }
 
 /// "" where z agrees with the reference: within a few units in the last place of the element, and, for sums of many
@@ -68,7 +62,7 @@ TEST_CASE("table: values and shapes agree with a naive reference in every dtype"
                 CAPTURE(describe(*p, sample, dtype));
                 const std::vector<Tensor> operands = sample_operands(*p, sample, dtype, random);
                 Tape tape;
-                const Node z = applied(*p, record(tape, operands), sample);
+                const Node z = applied(*p, parameters(tape, operands), sample);
                 std::vector<naive::Array> arrays;
                 for (const Tensor& tensor : operands) arrays.push_back(naive::from(tensor));
                 const auto expected = naive::evaluate(name_of(*p, sample), arrays, sample.attributes, z.type());
@@ -118,7 +112,7 @@ TEST_CASE("table: elementwise values are right at infinities, zeros, NaN and ext
             const std::vector<Tensor> operands = awkward_operands(*p, dtype);
             Tape tape;
             const Attributes attributes = samples(*p).front().attributes;
-            const Node z = gradtape::apply(*p, record(tape, operands), attributes);
+            const Node z = gradtape::apply(*p, parameters(tape, operands), attributes);
             std::vector<naive::Array> arrays;
             for (const Tensor& tensor : operands) arrays.push_back(naive::from(tensor));
             const auto expected = naive::evaluate(p->name, arrays, attributes, z.type());
@@ -166,9 +160,9 @@ TEST_CASE("table: an element's bits depend neither on its position nor on its ne
             const std::size_t n = std::size_t(operands[0].elements());
             Tape tape;
             const Attributes attributes = samples(*p).front().attributes;
-            const Tensor whole = gradtape::apply(*p, record(tape, operands), attributes).value();
+            const Tensor whole = gradtape::apply(*p, parameters(tape, operands), attributes).value();
             const auto check = [&](const std::vector<std::size_t>& order) {
-                const Tensor part = gradtape::apply(*p, record(tape, picked(operands, order)), attributes).value();
+                const Tensor part = gradtape::apply(*p, parameters(tape, picked(operands, order)), attributes).value();
                 CHECK(same_elements(part, whole, order) == "");
             };
             Random random(23);
@@ -194,7 +188,7 @@ TEST_CASE("table: commutative primitives give the same bits with operands swappe
             REQUIRE(p->arity == 2);
             const std::vector<Tensor> x = awkward_operands(*p, dtype);
             Tape tape;
-            const std::vector<Node> n = record(tape, x);
+            const std::vector<Node> n = parameters(tape, x);
             CHECK(same_bits(gradtape::apply(*p, {n[0], n[1]}).value(), gradtape::apply(*p, {n[1], n[0]}).value()));
         }
     }
@@ -238,7 +232,7 @@ TEST_CASE("table: elementwise loops may write over an operand where the primitiv
             CAPTURE(std::string(to_string(dtype)));
             const std::vector<Tensor> operands = awkward_operands(*p, dtype);
             Tape tape;
-            const Tensor expected = gradtape::apply(*p, record(tape, operands)).value();
+            const Tensor expected = gradtape::apply(*p, parameters(tape, operands)).value();
             for (std::size_t k = p->loop_operand; k < std::size_t(p->arity); ++k) {
                 const std::size_t n = std::size_t(operands[k].elements());
                 Tensor target = Tensor::uninitialised(operands[k].type());
@@ -280,7 +274,7 @@ TEST_CASE("table: repeated operands (broadcast scalars, numbers) give the bits o
                     all_written.push_back(c.written);
                     all_broadcast.push_back(c.broadcast);
                     all_numbers.push_back(c.number);
-                    std::vector<Node> written = record(tape, operands), broadcast = written, number = written;
+                    std::vector<Node> written = parameters(tape, operands), broadcast = written, number = written;
                     written[k] = c.written;
                     broadcast[k] = c.broadcast;
                     number[k] = c.number;

@@ -1,9 +1,9 @@
 // What derivatives record: in proportion to the way from wrt to y, at each call anew, and nothing of what y does not use.
+#include "support/own_primitive.hpp"
 #include "support/refusals.hpp"
 #include "support/tensors.hpp"
 
 #include <gradtape/check.hpp>
-#include <gradtape/primitive.hpp>
 
 #include <doctest/doctest.h>
 
@@ -114,19 +114,7 @@ TEST_CASE("transforms: a short way through a long tape gives what it gives on a 
     CHECK(same_bits(hvp(f(again), again, w).value(), expected[3]));
 }
 
-Type same_type(const ShapeCall& call) { return call[0]; }
-void copy_kernel(const KernelCall& call) {
-    const auto x = call.input<double>(0);
-    std::copy(x.begin(), x.end(), call.result<double>().begin());
-}
-const Primitive ruleless = [] {
-    Primitive p;
-    p.name = "ruleless";
-    p.arity = 1;
-    p.shape = same_type;
-    p.kernel = copy_kernel;
-    return p;
-}();
+const Primitive ruleless = user_primitive("ruleless");
 
 TEST_CASE("transforms: a primitive without a rule is refused only where the derivative runs through it") {
     for (const Transform& transform : transforms) {

@@ -12,7 +12,7 @@ namespace gradtape::test {
 /// tests call a tape by.
 class Tape : public gradtape::Tape {
 public:
-    explicit Tape(Recording recording = Recording::eager);
+    explicit Tape(gradtape::Recording recording = gradtape::Recording::eager);
     ~Tape();
     Tape(const Tape&) = delete;
 };

@@ -54,8 +54,8 @@ void settle_guards(Program::Body& body, const Leaves& leaves);
 /// all results, parameters and guards are as plain evaluation says and results kept from earlier replays stay; else
 /// what differs.
 std::string check_replay(const Case& its, const NamedOptions& options);
-/// The same for every option set.
-std::string check_replay(const Case& its);
+/// The same for every option set; of many cases one in four takes turns, beside "all" and "none".
+std::string check_replay(const Case& its, std::optional<std::size_t> turn = {});
 
 /// Says what is wrong with a case; "" where nothing is.
 using Complaint = std::function<std::string(const Case&)>;

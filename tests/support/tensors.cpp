@@ -21,6 +21,12 @@ std::vector<double> values(const Tensor& tensor) {
 
 std::vector<double> values(const Node& node) { return values(node.value()); }
 
+std::vector<Node> parameters(gradtape::Tape& tape, const std::vector<Tensor>& values) {
+    std::vector<Node> result;
+    for (const Tensor& value : values) result.push_back(tape.parameter(value));
+    return result;
+}
+
 std::uint64_t Random::next() {
     std::uint64_t z = state_ += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;

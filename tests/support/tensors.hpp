@@ -20,6 +20,11 @@ Tensor make(const std::vector<double>& elements, DType dtype = DType::float64);
 std::vector<double> values(const Tensor& tensor);
 std::vector<double> values(const Node& node);
 
+/// A parameter leaf of each.
+std::vector<Node> parameters(gradtape::Tape& tape, const std::vector<Tensor>& values);
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 /// SplitMix64: the tests' own generator, the same on every platform.
 class Random {
 public:
