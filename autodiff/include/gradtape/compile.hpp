@@ -18,12 +18,13 @@ struct CompileOptions {
     bool fuse = true;         ///< runs of elementwise instructions go through the cache block by block
     bool chain = true;        ///< with `fuse`: instructions of a run hand their results on in registers
     bool join = true;         ///< with `fuse`: a kernel does its neighbours' work along: bias, relu, logsumexp
+    bool rows = true;         ///< with `fuse`, on one thread: runs and reductions along rows go through the cache row by row
     bool reuse = true;        ///< buffers whose values are dead are used again, in place where safe
     /// Changes rounding, and is off: w ± s·(x y), for a number s, becomes one product that is added to w in place; for
     /// instance a layer's `w - rate * gradient`. It saves a pass over w and one over the gradient.
     bool gemm_updates = false;
     bool keep_values = true;  ///< a new Replay starts with the recorded inputs and parameters; else all must be set
-    bool debug = false;       ///< fills buffers with signalling NaN once their values are dead
+    bool debug = false;       ///< fills buffers with signalling NaN once their values are dead, and cuts values into rows however small
     /// Threads of each Replay, the caller's among them; the others sleep between runs. Steps that are large enough are
     /// cut into parts that depend on their shapes only: every number of threads gives the same bits. 1 to 256.
     std::size_t threads = 1;

@@ -268,6 +268,7 @@ struct Primitive {
     /// Which of its operands' dtypes it takes: of operand `loop_operand`, and of all after it.
     DTypes dtypes = {DType::float32, DType::float64, DType::int64, DType::boolean};
     std::uint8_t indices = 0;             ///< bit k: operand k is int64, whatever dtype the others have
+    bool along_axes = false;              ///< attribute `axes` names axes of operand 0: each index of the others is by itself
     bool differentiable = true;           ///< false: piecewise constant or not floating; cotangents stop here
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer

@@ -18,11 +18,15 @@ public:
 
     Plan run() {
         for (std::uint32_t u = 0; u < schedule_.units.size(); ++u) {
+            const RowLoop* const loop = schedule_.loop_of(u);
+            if (loop && u == loop->first) values_.begin_loop(*loop);
+            const std::size_t before = plan_.steps.size();
             switch (schedule_.units[u].kind) {
                 case Unit::Kind::group: groups_.add(u); break;
                 case Unit::Kind::call: add_call(u); break;
                 case Unit::Kind::guard: add_guard(u); break;
             }
+            if (loop) plan_.loops.back().steps += plan_.steps.size() - before;
             values_.end_unit(u);
         }
         values_.finish();
@@ -38,16 +42,22 @@ private:
         Call call{.first = plan_.call_operands, .first_result = plan_.call_results,
                   .primitive = instruction.primitive, .where = instruction.where,
                   .kernel = kernel_of(*instruction.primitive), .attributes = instruction.attributes};
-        std::vector<const Type*> types;
         for (Index operand : instruction.operands) {
-            call.operands.push_back(values_.whole(values_.root(operand)));
+            call.operands.push_back(values_.rows(values_.root(operand)));
             call.types.push_back(at(operand).type);
-            types.push_back(&at(operand).type);
         }
+        if (values_.loop()) take_rows(call);
+        std::vector<const Type*> types;
+        for (const Type& type : call.types) types.push_back(&type);
+        const bool as_recorded = !values_.loop() && instruction.primitive->results == 1;
+        for (std::size_t k = 0; k < std::size_t(instruction.primitive->results); ++k)
+            call.result_types.push_back(as_recorded ? instruction.type
+                                                    : instruction.primitive->shape({types, call.attributes, instruction.primitive->name,
+                                                                                    instruction.where, k}));
         if (const auto prepare = kernels_of(*instruction.primitive).prepare)
-            call.prepared = prepare(types, instruction.type, instruction.attributes);
+            call.prepared = prepare(types, call.result_types[0], call.attributes);
         if (instruction.primitive->results > 1)
-            add_results(call, members, types, u);
+            add_results(call, members, u);
         else
             add_result(call, members, u);
         if (call.prepared.parts > 1) plan_.threads = options_.threads;
@@ -57,21 +67,28 @@ private:
         plan_.calls.push_back(std::move(call));
     }
 
+    /// A kernel along the last axes works on the rows at hand: as on a matrix.
+    void take_rows(Call& call) const {
+        const Shape all = call.types[0].shape;
+        std::int64_t length = 1;
+        for (std::int64_t axis : call.attributes.get<Shape>("axes")) length *= all[std::size_t(axis)];
+        const std::int64_t rows = values_.at_a_time(all.elements()) / length;
+        for (Type& type : call.types) type.shape = type.shape == all ? Shape{rows, length} : Shape{rows, 1};
+        std::vector<Attribute> attributes{{"axes", Shape{1}}};
+        if (call.attributes.list().size() > 1) attributes.push_back({"keepdims", true});
+        call.attributes = Attributes(attributes);
+    }
+
     void add_result(Call& call, const std::vector<Index>& members, std::uint32_t u) {
         const Index last = members.back();
         call.results = {values_.store(last, u, at(last).primitive->in_place)};
-        call.result_types = {at(last).type};
         if (members.size() > 1) add_finish(call, members);
         plan_.joined += members.size() - 1;
     }
 
     /// The members after the first are further results.
-    void add_results(Call& call, const std::vector<Index>& members, std::span<const Type* const> types, std::uint32_t u) {
-        const Instruction& first = at(members[0]);
-        const auto count = std::size_t(first.primitive->results);
-        call.results.assign(count, no_buffer);
-        for (std::size_t k = 0; k < count; ++k)
-            call.result_types.push_back(first.primitive->shape({types, first.attributes, first.primitive->name, first.where, k}));
+    void add_results(Call& call, const std::vector<Index>& members, std::uint32_t u) {
+        call.results.assign(call.result_types.size(), no_buffer);
         if (values_.stored(members[0])) call.results[0] = values_.store(members[0], u, false);
         for (std::size_t m = 1; m < members.size(); ++m)
             call.results[std::size_t(at(members[m]).attributes.get<std::int64_t>("index"))] = values_.store(members[m], u, false);

@@ -34,10 +34,16 @@ std::string fused_of(const Plan& plan) {
            (chains ? ", " + std::to_string(chained) + " of them in " + std::to_string(chains) + " chains\n" : "\n");
 }
 
+std::string rows_of(const Plan& plan) {
+    std::size_t steps = 0;
+    for (const RowSteps& loop : plan.loops) steps += loop.steps;
+    return plan.loops.empty() ? "" : "rows: " + std::to_string(steps) + " steps in " + std::to_string(plan.loops.size()) + " loops over rows\n";
+}
+
 std::string report_of(const Plan& plan) {
     std::size_t captured = 0;
     for (const Buffer& buffer : plan.buffers) captured += buffer.home == Home::constant ? buffer.bytes : 0;
-    return fused_of(plan) + "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
+    return fused_of(plan) + rows_of(plan) + "steps: " + std::to_string(plan.steps.size()) + ", of them " + std::to_string(plan.calls.size()) + " kernels" +
            (plan.joined ? " (with " + std::to_string(plan.joined) + " operations along), " : ", ") +
            std::to_string(plan.copies.size()) + " copies, " + std::to_string(plan.guards.size()) + " guards\n" +
            shared_of(plan) + "memory: " + std::to_string(plan.arena_bytes) + " bytes (unplanned " + std::to_string(plan.unplanned_bytes) + ")\n" +

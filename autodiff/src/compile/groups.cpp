@@ -82,7 +82,7 @@ void Groups::add(std::uint32_t u) {
 
 /// How a group is cut into blocks and parts.
 Group Groups::new_group(const Unit& unit) {
-    const std::size_t count = std::size_t(unit.count);
+    const std::size_t count = std::size_t(values_.at_a_time(unit.count));
     const std::size_t block = options_.fuse ? block_elements : (count + 15) / 16 * 16 + 16;
     const std::size_t whole = std::max(block, (count + block - 1) / block * block);
     const bool shared = options_.fuse && options_.threads > 1 && count * unit.members.size() >= shared_work;
@@ -103,7 +103,8 @@ void Groups::add_member(State& g, std::size_t m) {
         op.kind = GroupOp::Kind::reduce;
         op.reduction = kernels_of(*instruction.primitive).streams[instruction.type.dtype == DType::float64];
         g.group.reduces = true;
-        op.state = values_.room_for_unit(padded_state(*op.reduction, g.group.count) * g.group.parts());
+        const std::size_t state = padded_state(*op.reduction, std::size_t(schedule_.units[g.unit].count));
+        op.state = values_.room_for_unit(state * g.group.parts());
         op.out = {values_.store(i, g.unit, false), 0, 0, false};
     } else {
         op.dtype = at(instruction.operands[instruction.primitive->loop_operand]).type.dtype;
@@ -198,13 +199,14 @@ Lane Groups::load(State& g, Index r) {
         return lane;
     }
     const Index source = root(at(r).operands[0]);
-    const std::size_t from = std::size_t(at(source).type.shape.elements());
     const bool row = schedule_.spread[r] == Spread::row;
+    const std::int64_t elements = at(source).type.shape.elements();
+    const std::size_t from = std::size_t(row ? elements : values_.at_a_time(elements));
     GroupOp op;
     op.kind = row ? GroupOp::Kind::row : GroupOp::Kind::column;
     op.arity = 1;
     op.dtype = at(r).type.dtype;
-    op.in[0] = {values_.whole(source), 0, 1, false};
+    op.in[0] = {row ? values_.whole(source) : values_.rows(source), 0, 1, false};
     op.period = row ? from : g.group.count / from;
     const Held held = take_slot(g);
     op.out = held.lane;

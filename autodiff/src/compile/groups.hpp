@@ -47,7 +47,7 @@ private:
     Lane lane(State& g, Index r);
     Lane load(State& g, Index r);
     Lane repeat(State& g, Index r, std::size_t period);
-    Lane whole_lane(Index r) { return {values_.whole(r), std::uint16_t(size_at(r)), 1, false}; }
+    Lane whole_lane(Index r) { return {values_.rows(r), std::uint16_t(size_at(r)), 1, false}; }
     Lane result_lane(State& g, Index i, std::size_t m);
     PlannedPlace place(const Lane& lane, std::size_t element_bytes) const;
     PlannedPlace operand_place(State& g, Index r, bool may_be_number);

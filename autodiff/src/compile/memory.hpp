@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 
 namespace gradtape::detail {
 
@@ -13,6 +14,8 @@ public:
     explicit Layout(bool reuse) : reuse_(reuse) {}
 
     std::size_t take(std::size_t bytes);
+    /// Where nothing has been yet.
+    std::size_t take_new(std::size_t bytes) { return std::exchange(end_, end_ + bytes); }
     void give_back(std::size_t offset, std::size_t bytes);
     std::size_t size() const noexcept { return end_; }
 

@@ -4,6 +4,7 @@
 
 #include "../kernels/kernels.hpp"
 #include "joins.hpp"
+#include "rows.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -141,6 +142,10 @@ private:
 
 }  // namespace
 
-Schedule schedule(const Program::Body& body, const CompileOptions& options) { return Scheduler(body, options).run(); }
+Schedule schedule(const Program::Body& body, const CompileOptions& options) {
+    Schedule result = Scheduler(body, options).run();
+    if (options.fuse && options.rows && options.threads == 1) find_row_loops(body, options, result);
+    return result;
+}
 
 }  // namespace gradtape::detail

@@ -23,11 +23,13 @@ ValuePlan::ValuePlan(const Program::Body& body, const CompileOptions& options, c
     reads_.assign(n, {});
     freed_.assign(n, 0);
     taken_over_.assign(n, 0);
+    local_.assign(n, 0);
     for (const auto& constant : body.constants) constant_at_.emplace(constant.index, &constant.value);
     add_leaves();
     find_uses();
     choose_outputs();
     choose_updates();
+    find_local();
 }
 
 void ValuePlan::check_bytes(std::size_t bytes) const {
@@ -35,8 +37,9 @@ void ValuePlan::check_bytes(std::size_t bytes) const {
         throw ShapeError("the values of this program need more than 2^62 bytes", {"compile", {}, {}, where_});
 }
 
-BufferId ValuePlan::room(std::size_t bytes) {
-    const std::size_t offset = layout_.take(bytes);
+BufferId ValuePlan::room(std::size_t bytes) { return room_at(layout_.take(bytes), bytes); }
+
+BufferId ValuePlan::room_at(std::size_t offset, std::size_t bytes) {
     check_bytes(layout_.size());
     return add_buffer(Home::arena, offset, bytes);
 }
@@ -115,7 +118,10 @@ void ValuePlan::use(Index r, std::uint32_t u, bool by_group, std::uint32_t membe
         r = root(at(r).operands[0]);
         member = never;
     }
-    last_use_[r] = std::max(last_use_[r], u);
+    // What a loop over rows finds there, it needs to its end.
+    const RowLoop* const loop = schedule_.loop_of(u);
+    const bool from_before = loop && (schedule_.unit_of[r] == no_unit || schedule_.unit_of[r] < loop->first);
+    last_use_[r] = std::max(last_use_[r], from_before ? loop->last : u);
     if (schedule_.unit_of[r] != u) stored_[r] = 1;
     reads_[r] = {u, reads_[r].unit == u ? std::max(reads_[r].member, member) : member};
 }
@@ -165,11 +171,12 @@ void ValuePlan::choose_updates() {
     }
 }
 
-/// Whether v can be written over parameter p: nobody reads p after v is begun, or beside it, or as a result.
+/// Whether v can be written over parameter p: nobody reads p after v is begun, or beside it, or as a result. A loop over rows
+/// comes back to what it reads.
 bool ValuePlan::in_place_update(Index p, Index v) const {
     if (!options_.reuse || is_leaf(v) || buffer_[v] != no_buffer || last_use_[p] == never) return false;
     const std::uint32_t u = schedule_.unit_of[v];
-    return u != no_unit && can_overwrite(p, v) && read_before(p, u, v);
+    return u != no_unit && !schedule_.loop_of(u) && can_overwrite(p, v) && read_before(p, u, v);
 }
 
 /// Whether v's own kernel may write over p while it reads it.
@@ -193,11 +200,43 @@ bool ValuePlan::read_before(Index r, std::uint32_t u, Index v) const {
            at(r).type.shape.elements() == at(v).type.shape.elements() && size_of(at(r).type.dtype) == size_of(at(v).type.dtype);
 }
 
+/// What is made in a loop over rows and only read there is kept for the rows at hand.
+void ValuePlan::find_local() {
+    for (const RowLoop& loop : schedule_.loops)
+        for (std::uint32_t u = loop.first; u <= loop.last; ++u)
+            for (Index i : schedule_.units[u].members) local_[i] = last_use_[i] <= loop.last;
+}
+
+/// What a loop over rows makes for others has its room before the loop begins: all of its units run before it is whole.
+void ValuePlan::begin_loop(const RowLoop& loop) {
+    loop_ = &loop;
+    windows_.clear();
+    plan_.steps.push_back({Step::Kind::rows, std::uint32_t(plan_.loops.size())});
+    plan_.loops.push_back({0, std::size_t(loop.rows / loop.stretch), {}});
+    for (std::uint32_t u = loop.first; u <= loop.last; ++u)
+        for (Index i : schedule_.units[u].members)
+            if (stored_[i] && !local_[i]) (void)store(i, u, false);
+}
+
+BufferId ValuePlan::rows(Index r) {
+    const BufferId all = whole(r);
+    const std::int64_t elements = at(r).type.shape.elements();
+    if (!loop_ || local_[r] || elements % loop_->rows != 0) return all;
+    const auto [window, fresh] = windows_.try_emplace(r, no_buffer);
+    if (fresh) {
+        const std::size_t bytes = std::size_t(at_a_time(elements)) * size_of(at(r).type.dtype);
+        plan_.buffers.push_back({Home::window, 0, bytes});
+        window->second = BufferId(plan_.buffers.size() - 1);
+        plan_.loops.back().windows.push_back({window->second, all, bytes});
+    }
+    return window->second;
+}
+
 BufferId ValuePlan::store(Index i, std::uint32_t u, bool in_place) {
-    if (buffer_[i] != no_buffer) return buffer_[i];
+    if (buffer_[i] != no_buffer) return rows(i);
     plan_.unplanned_bytes = saturated_sum(plan_.unplanned_bytes, bytes_of(i));
     if (!(in_place && options_.reuse && take_over(u, i))) buffer_[i] = room(bytes_of(i));
-    return buffer_[i];
+    return rows(i);
 }
 
 /// Gives i the buffer of an operand of its unit that nobody needs any more.
@@ -213,8 +252,9 @@ bool ValuePlan::take_over(std::uint32_t u, Index i) {
     return false;
 }
 
+/// In a loop it is for all stretches, whose other values take turns in the rooms that there have been.
 BufferId ValuePlan::room_for_unit(std::size_t bytes) {
-    const BufferId buffer = room(bytes);
+    const BufferId buffer = room_at(loop_ ? layout_.take_new(bytes) : layout_.take(bytes), bytes);
     unit_rooms_.push_back({plan_.buffers[buffer].place, bytes});
     return buffer;
 }
@@ -224,15 +264,19 @@ BufferId ValuePlan::part_of(BufferId room, std::size_t offset, std::size_t bytes
 }
 
 void ValuePlan::end_unit(std::uint32_t u) {
-    for (Index i : schedule_.units[u].members) {
-        note_death(i, u);
-        for (Index operand : at(i).operands) {
-            note_death(root(operand), u);
-            if (schedule_.spread[root(operand)] != Spread::none) note_death(root(at(root(operand)).operands[0]), u);
+    const bool ends_loop = loop_ && u == loop_->last;
+    for (std::uint32_t done = ends_loop ? loop_->first : u; done <= u; ++done)
+        for (Index i : schedule_.units[done].members) {
+            note_death(i, u);
+            for (Index operand : at(i).operands) {
+                note_death(root(operand), u);
+                if (schedule_.spread[root(operand)] != Spread::none) note_death(root(at(root(operand)).operands[0]), u);
+            }
         }
-    }
+    if (loop_ && !ends_loop) return;
     for (const auto& [offset, bytes] : unit_rooms_) layout_.give_back(offset, bytes);
     unit_rooms_.clear();
+    loop_ = nullptr;
 }
 
 void ValuePlan::note_death(Index r, std::uint32_t u) {

@@ -99,6 +99,7 @@ struct Define : Primitive {
     constexpr Define takes(DTypes dtypes) const { return with([&](Define& d) { d.dtypes = dtypes; }); }
     constexpr Define linear() const { return with([](Define& d) { d.Primitive::linear = true; }); }
     constexpr Define multilinear() const { return with([](Define& d) { d.Primitive::multilinear = true; }); }
+    constexpr Define along_axes() const { return with([](Define& d) { d.Primitive::along_axes = true; }); }
     constexpr Define identity() const { return with([](Define& d) { d.Primitive::identity = true; }); }
     constexpr Define overwriting() const { return with([](Define& d) { d.in_place = true; }); }
     constexpr Define piecewise_constant() const { return with([](Define& d) { d.differentiable = false; }); }

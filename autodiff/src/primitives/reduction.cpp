@@ -82,7 +82,7 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 // z = Σ x
 GRADTAPE_KERNELS(sum, settled<prepare_sum>().streamed(&sum_stream_float, &sum_stream_double))
 GRADTAPE_PRIMITIVE(sum, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(reduced_type).takes(numbers).linear()
     .vjp([](const Operands& x, Node, Node z_bar) { return widened(x, z_bar); }).on(any_real))
 
@@ -90,7 +90,7 @@ GRADTAPE_PRIMITIVE(sum, of(1)
 // sums what it computes as it goes.
 GRADTAPE_KERNELS(mean, settled<prepare_mean>())
 GRADTAPE_PRIMITIVE(mean, of(2)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(mean_type).takes(floats).linear()
     .vjp(gives_nothing,
          [](const Operands& x, Node, Node z_bar) {
@@ -108,7 +108,7 @@ Node direction_like(const Operands& x) { return apply_like(Op::direction, x, {{"
 }  // namespace
 GRADTAPE_KERNELS(norm, settled<prepare_norm>())
 GRADTAPE_PRIMITIVE(norm, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(floating_reduced_type).takes(floats)
     .vjp([](const Operands& x, Node, Node z_bar) { return chain(direction_like(x), widened(x, z_bar)); })
     .jvp([](const Operands& x, Node, Node x_dot) {
@@ -127,7 +127,7 @@ constexpr auto direction_rule = [](const Operands& x, Node z, Node bar) {
 }
 GRADTAPE_KERNELS(direction, settled<prepare_direction>())
 GRADTAPE_PRIMITIVE(direction, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats).vjp(direction_rule).jvp(direction_rule).on(any_real))
 
 // z = Π x. The reverse runs down a tree of pairwise products, so nothing is divided by x and zeros are exact, in
@@ -170,7 +170,7 @@ Node prod_rule(const Operands& x, Node, Node z_bar) {
 }  // namespace
 GRADTAPE_KERNELS(prod, settled<prepare_prod>())
 GRADTAPE_PRIMITIVE(prod, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(reduced_type).takes(numbers)
     .vjp([](const Operands& x, Node z, Node z_bar) { return prod_rule(x, z, z_bar); })
     .jvp([](const Operands& x, Node z, Node x_dot) {
@@ -204,14 +204,14 @@ constexpr auto extreme_jvp = [](const Operands& x, Node z, Node x_dot) {
 }  // namespace
 GRADTAPE_KERNELS(max, settled<prepare_max>())
 GRADTAPE_PRIMITIVE(max, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(nonempty_reduced_type).takes(numbers)
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real))
 
 // z = min x
 GRADTAPE_KERNELS(min, settled<prepare_min>())
 GRADTAPE_PRIMITIVE(min, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(nonempty_reduced_type).takes(numbers)
     .vjp(extreme_vjp).jvp(extreme_jvp).on(any_real))
 
@@ -234,7 +234,7 @@ constexpr auto softmax_rule = [](const Operands& x, Node z, Node bar) { return c
 // z = log Σ eˣ, and p = eˣ / Σ eˣ, its slope, which has the right limits where x is infinite. p's Jacobian is softmax's.
 GRADTAPE_KERNELS(logsumexp, settled<prepare_logsumexp>())
 GRADTAPE_PRIMITIVE(logsumexp, of(1).giving(2)
-    .batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped([](const ShapeCall& call) { return call.result == 0 ? floating_reduced_type(call) : call[0]; }).takes(floats)
     .vjp([](const VjpCall& call) {
         const Node p = call.results[1], z_bar = call.z_bars[0], p_bar = call.z_bars[1];
@@ -255,13 +255,13 @@ GRADTAPE_PRIMITIVE(logsumexp, of(1).giving(2)
 // z = eˣ / Σ eˣ. Its Jacobian diag(z) (I − 1 zᵀ) is symmetric, so both directions share one rule.
 GRADTAPE_KERNELS(softmax, settled<prepare_softmax>())
 GRADTAPE_PRIMITIVE(softmax, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats).vjp(softmax_rule).jvp(softmax_rule).on(any_real))
 
 // z = x − log Σ eˣ
 GRADTAPE_KERNELS(log_softmax, settled<prepare_log_softmax>())
 GRADTAPE_PRIMITIVE(log_softmax, of(1)
-    .batch(batch_axes).with_settings({"axes", Kind::integers})
+    .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers})
     .shaped(along_axes_type).takes(floats)
     .vjp([](const Operands& x, Node z, Node z_bar) { return less_share(x, gradtape::exp(z), z_bar); })
     .jvp([](const Operands& x, Node z, Node x_dot) { return less_mean(x, gradtape::exp(z), x_dot); })

@@ -277,17 +277,17 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
             }
         case GroupOp::Kind::reduce: {
             char* const state = at_[op.state] + block.part * padded_state(*op.reduction, group.count);
-            if (begin % group.part == 0) op.reduction->begin(state);
+            if (block.begins) op.reduction->begin(state);
             op.reduction->add(state, address(op.in[0]), count);
             return;
         }
     }
 }
 
-void Execution::run_part(const Group& group, std::size_t part, std::size_t member) {
+void Execution::run_part(const Group& group, std::size_t part, std::size_t member, bool begins) {
     const std::size_t end = std::min(group.count, (part + 1) * group.part);
     for (std::size_t begin = part * group.part; begin < end; begin += group.block) {
-        const Block block{begin, std::min(group.block, end - begin), part, member};
+        const Block block{begin, std::min(group.block, end - begin), part, member, begins && begin == part * group.part};
         for (const GroupOp& op : group.ops) run_op(group, op, block);
     }
 }
@@ -303,9 +303,9 @@ void Execution::end_reductions(const Group& group) {
         }
 }
 
-void Execution::run_group(const Group& group) {
+void Execution::run_group(const Group& group, bool begins, bool ends) {
     if (group.first != Group::npos) {
-        const Block block{0, group.count, 0, 0};
+        const Block block{0, group.count, 0, 0, begins};
         const Settled* settled = &settled_[group.first];
         for (const GroupOp& op : group.ops) {
             if (settled->loop)
@@ -317,11 +317,11 @@ void Execution::run_group(const Group& group) {
             ++settled;
         }
     } else if (const std::size_t parts = group.parts(); parts == 1) {
-        run_part(group, 0, 0);
+        run_part(group, 0, 0, begins);
     } else {
-        team_->share(parts, [&](std::size_t member, std::size_t part) { run_part(group, part, member); });
+        team_->share(parts, [&](std::size_t member, std::size_t part) { run_part(group, part, member, true); });
     }
-    if (group.reduces) end_reductions(group);
+    if (group.reduces && ends) end_reductions(group);
 }
 
 void Execution::run_call(std::uint32_t number) {
@@ -342,6 +342,23 @@ void Execution::run_call(std::uint32_t number) {
     in_the_name_of(*call.primitive, call.where, [&] {
         call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further});
     });
+}
+
+/// Runs the steps after `step` for each stretch of rows.
+void Execution::run_rows(std::size_t step, std::size_t& dead) {
+    const RowSteps& loop = plan->loops[plan->steps[step].index];
+    for (std::size_t n = 0; n < loop.stretches; ++n) {
+        const bool begins = n == 0, ends = n + 1 == loop.stretches;
+        for (const RowSteps::Window& window : loop.windows) point(window.buffer, at_[window.of] + n * window.bytes);
+        for (std::size_t s = step + 1; s <= step + loop.steps; ++s) {
+            const Step its = plan->steps[s];
+            if (its.kind == Step::Kind::group)
+                run_group(plan->groups[its.index], begins, ends);
+            else
+                run_call(its.index);
+            if (plan->debug && ends) spoil_dead(s, dead);
+        }
+    }
 }
 
 void Execution::check_guard(const Guard& guard) const {
@@ -410,6 +427,10 @@ void Execution::run_steps(Where where) {
             case Step::Kind::group: run_group(plan->groups[step.index]); break;
             case Step::Kind::call: run_call(step.index); break;
             case Step::Kind::guard: check_guard(plan->guards[step.index]); break;
+            case Step::Kind::rows:
+                run_rows(s, dead);
+                s += plan->loops[step.index].steps;
+                break;
             case Step::Kind::copy: {
                 const Copy& copy = plan->copies[step.index];
                 std::memcpy(at_[copy.to], at_[copy.from], copy.bytes);

@@ -33,6 +33,7 @@ private:
     struct Block {
         std::size_t begin, count;
         std::size_t part, member;
+        bool begins;  ///< the part's first
     };
     /// An operation of a group of a single block, with its addresses; `loop` is null where it is no loop.
     struct Settled {
@@ -48,8 +49,10 @@ private:
     void settle_links(std::size_t member);
     void own_results();
     void check_bound(Where where) const;
-    void run_group(const Group& group);
-    void run_part(const Group& group, std::size_t part, std::size_t member);
+    /// `begins` and `ends` are false where rows before and after are computed for themselves.
+    void run_group(const Group& group, bool begins = true, bool ends = true);
+    void run_part(const Group& group, std::size_t part, std::size_t member, bool begins);
+    void run_rows(std::size_t step, std::size_t& dead);
     void run_op(const Group& group, const GroupOp& op, const Block& block);
     void end_reductions(const Group& group);
     void run_call(std::uint32_t number);

@@ -16,8 +16,8 @@ namespace gradtape::detail {
 using BufferId = std::uint32_t;
 inline constexpr BufferId no_buffer = ~0u;
 
-/// Where a buffer's memory comes from.
-enum class Home : std::uint8_t { arena, input, parameter, output, constant };
+/// Where a buffer's memory comes from. A window is a stretch of rows of another buffer, and moves along.
+enum class Home : std::uint8_t { arena, input, parameter, output, constant, window };
 
 struct Buffer {
     Home home;
@@ -106,8 +106,18 @@ struct Guard {
     Where where;
 };
 
+/// The steps that follow, groups and calls, run for each stretch of rows.
+struct RowSteps {
+    struct Window {
+        BufferId buffer, of;
+        std::size_t bytes;  ///< of a stretch
+    };
+    std::size_t steps, stretches;
+    std::vector<Window> windows;
+};
+
 struct Step {
-    enum class Kind : std::uint8_t { group, call, copy, guard };
+    enum class Kind : std::uint8_t { group, call, copy, guard, rows };
     Kind kind;
     std::uint32_t index;  ///< into the plan's list of that kind
 };
@@ -142,6 +152,7 @@ struct Plan {
     std::vector<PlannedLink> links;  ///< chain after chain
     std::vector<Call> calls;
     std::vector<Copy> copies;
+    std::vector<RowSteps> loops;
     std::vector<Guard> guards;
     std::vector<Constant> constants;
     std::vector<Type> input_types, parameter_types;
