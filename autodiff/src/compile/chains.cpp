@@ -22,7 +22,7 @@ public:
 
     std::vector<ChainLink> run() {
         for (std::uint32_t u = 0; u < schedule_.units.size(); ++u)
-            if (schedule_.units[u].kind == Unit::Kind::group && schedule_.units[u].members.size() > 1) add(u);
+            if (schedule_.units[u].kind == Unit::Kind::group && is_worth(schedule_.units[u].members)) add(u);
         return std::move(links_);
     }
 
@@ -33,6 +33,14 @@ private:
         const DType dtype = at(i).type.dtype;
         if (!is_floating(dtype) || !kernels_of(*at(i).primitive).links[dtype == DType::float64]) return Layer::other;
         return dtype == DType::float64 ? Layer::float64 : Layer::float32;
+    }
+
+    /// A single link has nothing to hand on, but reads a column as a number for each row.
+    bool is_worth(const std::vector<Index>& members) const {
+        const auto& operands = at(members[0]).operands;
+        return members.size() > 1 || std::any_of(operands.begin(), operands.end(), [&](Index operand) {
+            return schedule_.spread[schedule_.root[operand]] == Spread::column;
+        });
     }
 
     /// What i reads of its own unit.
@@ -67,7 +75,7 @@ private:
         std::vector<Index>& members = schedule_.units[u].members;
         members.clear();
         for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-            if (kinds[layer] != Layer::other && layers[layer].size() > 1) link(layers[layer], u);
+            if (kinds[layer] != Layer::other && is_worth(layers[layer])) link(layers[layer], u);
             members.insert(members.end(), layers[layer].begin(), layers[layer].end());
         }
         for (Index i : members)

@@ -10,6 +10,7 @@ namespace gradtape::detail {
 namespace {
 
 constexpr std::size_t block_elements = 1024;  ///< 2^k; fits, with a handful of operands, into the first cache
+constexpr std::int64_t shortest_row = 192;    ///< that a group is run by
 constexpr std::size_t part_elements = 32768;  ///< that one thread takes at least, 2^k blocks
 constexpr std::size_t shared_work = std::size_t(1) << 18;  ///< elements times operations that are worth a second thread
 
@@ -27,6 +28,24 @@ Groups::Groups(const Schedule& schedule, const std::vector<ChainLink>& links, co
                ValuePlan& values, Plan& plan)
     : schedule_(schedule), links_(links), options_(options), values_(values), plan_(plan) {
     choose_slot_size();
+}
+
+/// Of a group that is best run row by row, the elements of a row: where columns are spread over its rows, or rows are
+/// repeated whose size is no power of two. Else 0.
+std::size_t Groups::row_length(const Unit& unit) const {
+    const std::int64_t all = values_.at_a_time(unit.count);
+    if (!options_.fuse || !options_.chain || options_.threads > 1) return 0;
+    for (Index i : unit.members)
+        for (Index operand : at(i).operands) {
+            const Index r = root(operand);
+            if (schedule_.spread[r] != Spread::row && schedule_.spread[r] != Spread::column) continue;
+            const std::int64_t from = at(root(at(r).operands[0])).type.shape.elements();
+            const bool row = schedule_.spread[r] == Spread::row;
+            const std::int64_t length = row ? from : unit.count / from;
+            if (length < shortest_row || length > std::int64_t(block_elements) || length % 64 != 0 || length >= all) continue;
+            if (!row || !std::has_single_bit(std::size_t(length))) return std::size_t(length);
+        }
+    return 0;
 }
 
 /// Slots hold a block of the widest elements that some group has.
@@ -83,12 +102,13 @@ void Groups::add(std::uint32_t u) {
 /// How a group is cut into blocks and parts.
 Group Groups::new_group(const Unit& unit) {
     const std::size_t count = std::size_t(values_.at_a_time(unit.count));
-    const std::size_t block = options_.fuse ? block_elements : (count + 15) / 16 * 16 + 16;
+    const std::size_t row = row_length(unit);
+    const std::size_t block = row ? row : options_.fuse ? block_elements : (count + 15) / 16 * 16 + 16;
     const std::size_t whole = std::max(block, (count + block - 1) / block * block);
     const bool shared = options_.fuse && options_.threads > 1 && count * unit.members.size() >= shared_work;
     std::size_t part = part_elements;
     while (count > 64 * part) part *= 2;
-    if (!shared || count <= part) return {count, block, whole, Group::npos, false, {}};
+    if (!shared || count <= part) return {count, block, whole, Group::npos, false, {}, row != 0};
     plan_.threads = options_.threads;
     return {count, block, part, Group::npos, false, {}};
 }
@@ -137,13 +157,14 @@ void Groups::add_link(State& g, std::size_t m) {
         g.read_by_chain.push_back({root(operand), m});
     }
     if (values_.stored(i) || chain_link.read_outside)
-        link.out = place(result_lane(g, i, m), size_at(i));
+        link.out = place(g, result_lane(g, i, m), size_at(i));
     else if (chain_link.read_later)
         link.out = tile_place(g, i);
     Link functions[2] = {};
     g.run.chain = kernels_of(*instruction.primitive).links[instruction.type.dtype == DType::float64](functions, chain_link.in_registers);
     link.functions = functions[0];
     plan_.links.back() = link;
+    if (g.group.by_rows) note_moving(g, link);
     plan_.links.emplace_back().functions = functions[1];
     ++g.run.links;
 }
@@ -156,9 +177,29 @@ void Groups::end_chain(State& g) {
     g.read_by_chain.clear();
 }
 
-PlannedPlace Groups::place(const Lane& lane, std::size_t element_bytes) const {
+PlannedPlace Groups::place(const State& g, const Lane& lane, std::size_t element_bytes) const {
     const std::size_t within = lane.advance ? ~std::size_t(0) : lane.step ? block_elements * element_bytes - 1 : 0;
-    return {lane.buffer, lane.slot, within};
+    return {lane.buffer, lane.slot, within, g.group.by_rows && lane.advance ? g.group.block * element_bytes : 0};
+}
+
+/// The places of the latest link that move from row to row.
+void Groups::note_moving(State& g, const PlannedLink& link) {
+    const auto note = [&](std::uint8_t which, const PlannedPlace& place) {
+        if (place.row_bytes) g.group.moving.push_back({plan_.links.size() - 1, which, place.buffer, place.row_bytes});
+    };
+    note(0, link.in[0]);
+    note(1, link.in[1]);
+    note(2, link.out);
+}
+
+/// Where a link finds the row, or the number, that a row of r is made of; nowhere where it is not made of one.
+PlannedPlace Groups::row_place(const State& g, Index r, bool may_be_number) const {
+    const Index source = root(at(r).operands[0]);
+    const std::int64_t all = at(r).type.shape.elements(), from = at(source).type.shape.elements(), length = std::int64_t(g.group.block);
+    if (schedule_.spread[r] == Spread::row && from == length) return {values_.whole(source), false, ~std::size_t(0)};
+    if (schedule_.spread[r] == Spread::column && from * length == all && may_be_number)
+        return {values_.rows(source), false, Place::number, size_at(r)};
+    return {};
 }
 
 /// Where a link finds r. A number that is repeated is found where it is, unless it is the link's second. A row of 2^k bytes,
@@ -167,10 +208,13 @@ PlannedPlace Groups::operand_place(State& g, Index r, bool may_be_number) {
     if (repeated_number(at(r))) return {values_.block_of(r), false, may_be_number ? Place::number : 0};
     if (may_be_number && schedule_.spread[r] == Spread::repeat)
         return {values_.whole(root(at(r).operands[0])), false, Place::number};
-    if (g.held.contains(r) || schedule_.spread[r] != Spread::row) return place(lane(g, r), size_at(r));
+    if (g.group.by_rows && schedule_.spread[r] != Spread::none)
+        if (const PlannedPlace found = row_place(g, r, may_be_number); found.buffer != no_buffer) return found;
+    if (g.held.contains(r) || schedule_.spread[r] != Spread::row) return place(g, lane(g, r), size_at(r));
     const Index source = root(at(r).operands[0]);
     const std::size_t elements = std::size_t(at(source).type.shape.elements()), bytes = elements * size_at(r);
-    if (!std::has_single_bit(bytes)) return place(lane(g, r), size_at(r));
+    const bool in_line = !g.group.by_rows || g.group.block * size_at(r) % bytes == 0;  // with where rows begin
+    if (!std::has_single_bit(bytes) || !in_line) return place(g, lane(g, r), size_at(r));
     if (bytes >= tile_bytes) return {values_.whole(source), false, bytes - 1};
     const auto [known, fresh] = g.rows.try_emplace(r);
     if (fresh) known->second = repeat(g, r, elements).buffer;
@@ -181,7 +225,7 @@ PlannedPlace Groups::tile_place(State& g, Index i) {
     const std::size_t k = take(g.free_tiles, g.tiles);
     const Lane lane{tile(k), 0, 0, true};
     g.held[i] = {lane, k, true};
-    return place(lane, size_at(i));
+    return place(g, lane, size_at(i));
 }
 
 Lane Groups::lane(State& g, Index r) {

@@ -49,9 +49,12 @@ private:
     Lane repeat(State& g, Index r, std::size_t period);
     Lane whole_lane(Index r) { return {values_.rows(r), std::uint16_t(size_at(r)), 1, false}; }
     Lane result_lane(State& g, Index i, std::size_t m);
-    PlannedPlace place(const Lane& lane, std::size_t element_bytes) const;
+    std::size_t row_length(const Unit& unit) const;
+    PlannedPlace place(const State& g, const Lane& lane, std::size_t element_bytes) const;
     PlannedPlace operand_place(State& g, Index r, bool may_be_number);
+    PlannedPlace row_place(const State& g, Index r, bool may_be_number) const;
     PlannedPlace tile_place(State& g, Index i);
+    void note_moving(State& g, const PlannedLink& link);
 
     Held take_slot(State& g);
     BufferId slot(std::size_t k);

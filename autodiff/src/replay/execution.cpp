@@ -176,7 +176,7 @@ void Execution::settle_links(std::size_t member) {
     links.resize(plan->links.size());
     const auto settle = [&](const PlannedPlace& planned, Place& place) {
         place = {nullptr, planned.within};
-        if (planned.buffer == no_buffer) return;
+        if (planned.buffer == no_buffer || planned.row_bytes) return;
         name(planned.buffer, place.data);
         if (planned.slot) place.data = at_[planned.buffer] + member * plan->slot_bytes;
     };
@@ -186,6 +186,13 @@ void Execution::settle_links(std::size_t member) {
         settle(planned.in[0], links[l].in[0]);
         settle(planned.in[1], links[l].in[1]);
         settle(planned.out, links[l].out);
+    }
+}
+
+void Execution::move_links(const Group& group, std::size_t row, std::size_t member) {
+    for (const Group::Moving& moving : group.moving) {
+        Link& link = links_[member][moving.link];
+        (moving.which == 2 ? link.out : link.in[moving.which]).data = at_[moving.buffer] + row * moving.row_bytes;
     }
 }
 
@@ -263,7 +270,10 @@ void Execution::run_op(const Group& group, const GroupOp& op, const Block& block
             op.loop(count, in, address(op.out));
             return;
         }
-        case GroupOp::Kind::chain: return op.chain(&links_[block.member][op.first_link], begin, begin + count);
+        case GroupOp::Kind::chain: {
+            const std::size_t from = group.by_rows ? 0 : begin;
+            return op.chain(&links_[block.member][op.first_link], from, from + count);
+        }
         case GroupOp::Kind::repeat:
             if (begin % group.part == 0) fill_tile(op, source(), count, address(op.out));
             return;
@@ -288,6 +298,7 @@ void Execution::run_part(const Group& group, std::size_t part, std::size_t membe
     const std::size_t end = std::min(group.count, (part + 1) * group.part);
     for (std::size_t begin = part * group.part; begin < end; begin += group.block) {
         const Block block{begin, std::min(group.block, end - begin), part, member, begins && begin == part * group.part};
+        if (group.by_rows) move_links(group, begin / group.block, member);
         for (const GroupOp& op : group.ops) run_op(group, op, block);
     }
 }

@@ -47,6 +47,7 @@ private:
     void settle(const Call& call);
     void settle(const Group& group);
     void settle_links(std::size_t member);
+    void move_links(const Group& group, std::size_t row, std::size_t member);
     void own_results();
     void check_bound(Where where) const;
     /// `begins` and `ends` are false where rows before and after are computed for themselves.

@@ -55,6 +55,7 @@ struct PlannedPlace {
     BufferId buffer = no_buffer;
     bool slot = false;
     std::size_t within = 0;
+    std::size_t row_bytes = 0;  ///< in a group that runs row by row: how far it is from one row's to the next's; else 0
 };
 
 struct PlannedLink {
@@ -76,6 +77,15 @@ struct Group {
     std::size_t first;  ///< groups of a single block: number of its first operation among all of those; else npos
     bool reduces;       ///< has reductions
     std::vector<GroupOp> ops;
+    bool by_rows = false;  ///< a block is a row, of which links see offsets
+    /// What moves from row to row: place `which` of a link, its operands or its result.
+    struct Moving {
+        std::size_t link;
+        std::uint8_t which;
+        BufferId buffer;
+        std::size_t row_bytes;
+    };
+    std::vector<Moving> moving{};
 
     static constexpr std::size_t npos = ~std::size_t(0);
     std::size_t parts() const { return count == 0 ? 1 : (count + part - 1) / part; }
