@@ -25,6 +25,7 @@ public:
                 case Unit::Kind::group: groups_.add(u); break;
                 case Unit::Kind::call: add_call(u); break;
                 case Unit::Kind::guard: add_guard(u); break;
+                case Unit::Kind::row_sum: add_row_sum(u); break;
             }
             if (loop) plan_.loops.back().steps += plan_.steps.size() - before;
             values_.end_unit(u);
@@ -101,6 +102,17 @@ private:
         call.operands.push_back(values_.whole(row));
         call.types.push_back(at(row).type);
         call.prepared.facts[call.prepared.finish] = std::int64_t(members.size() - 1);
+    }
+
+    void add_row_sum(std::uint32_t u) {
+        const Index i = schedule_.units[u].members[0];
+        const Index x = values_.root(at(i).operands[0]);
+        const RowReduction* const reduction = kernels_of(*at(i).primitive).row_streams[at(i).type.dtype == DType::float64];
+        const std::int64_t length = at(i).type.shape.elements(), rows = at(x).type.shape.elements() / length;
+        const std::size_t state = (reduction->state_bytes(std::size_t(rows), std::size_t(length)) + 63) / 64 * 64;
+        plan_.steps.push_back({Step::Kind::row_sum, std::uint32_t(plan_.row_sums.size())});
+        plan_.row_sums.push_back({reduction, values_.rows(x), values_.room_for_unit(state), values_.store(i, u, false),
+                                  std::size_t(values_.at_a_time(rows)), std::size_t(length)});
     }
 
     void add_guard(std::uint32_t u) {

@@ -74,6 +74,19 @@ private:
         return rows;
     }
 
+    /// How many rows a kernel sums up, which can take them one after the other; 0 where it is none of these.
+    std::int64_t rows_of_sum(std::uint32_t u) const {
+        const Instruction& call = at(unit(u).members[0]);
+        if (unit(u).kind != Unit::Kind::call || !call.primitive->along_axes || !is_floating(call.type.dtype)) return 0;
+        if (!kernels_of(*call.primitive).row_streams[call.type.dtype == DType::float64]) return 0;
+        const Shape& axes = call.attributes.get<Shape>("axes");
+        const Shape& shape = at(call.operands[0]).type.shape;
+        if (axes.empty() || axes[0] != 0 || axes.size() == shape.rank() || shape.elements() == 0) return 0;
+        std::int64_t rows = 1;
+        for (std::int64_t axis : axes) rows *= shape[std::size_t(axis)];
+        return shape.elements() > rows ? rows : 0;
+    }
+
     void find_starts() {
         for (std::uint32_t u = 0; u < schedule_.units.size(); ++u) {
             const std::int64_t rows = rows_of_call(u);
@@ -94,14 +107,15 @@ private:
 
     /// Whether u can be part of the loop, when all that it reads is there, row by row or from before.
     bool fits(std::uint32_t u, std::int64_t rows) const {
-        const std::int64_t own = unit(u).kind == Unit::Kind::group ? unit(u).count : rows_of_call(u);
+        const std::int64_t own = unit(u).kind == Unit::Kind::group ? unit(u).count : std::max(rows_of_call(u), rows_of_sum(u));
         if (own == 0 || own % rows != 0) return false;
         bool fine = true;
         each_read(u, [&](Index r, Reading how) {
             const std::uint32_t made_by = schedule_.unit_of[r];
             if (made_by == u) return;
             const bool there = made_by == no_unit || placed_[made_by] || in_loop_[made_by];
-            fine = fine && there && (how == Reading::by_rows ? elements(r) % rows == 0 : !is_inside(r));
+            const bool complete = how != Reading::by_rows || (made_by != no_unit && in_loop_[made_by] && rows_of_sum(made_by));
+            fine = fine && there && (complete ? !is_inside(r) : elements(r) % rows == 0);
         });
         return fine;
     }
@@ -131,7 +145,10 @@ private:
         for (std::uint32_t u : units) in_loop_[u] = 0;
         if (stretch == 0) return;
         const auto at_first = std::uint32_t(order_.size());
-        for (std::uint32_t u : units) place(u);
+        for (std::uint32_t u : units) {
+            if (rows_of_sum(u)) schedule_.units[u].kind = Unit::Kind::row_sum;
+            place(u);
+        }
         schedule_.loops.push_back({at_first, std::uint32_t(order_.size() - 1), rows, stretch});
     }
 
@@ -154,6 +171,7 @@ private:
                 if (how == Reading::by_rows && !is_inside(r)) multiple(piece(r), 64);
                 if (how == Reading::whole && each) multiple(each, elements(r));
             });
+            if (rows_of_sum(u)) continue;
             for (Index i : unit(u).members) {
                 const bool summed = each && !has_loops(*at(i).primitive);  // a group's own reduction, of all rows
                 if (summed) multiple(each, 64);

@@ -13,7 +13,7 @@ inline constexpr std::uint32_t no_unit = ~0u;
 
 /// What one step of the plan will do.
 struct Unit {
-    enum class Kind : std::uint8_t { group, call, guard };
+    enum class Kind : std::uint8_t { group, call, guard, row_sum };
     Kind kind;
     std::int64_t count = 0;      ///< group: number of elements
     std::vector<Index> members;  ///< group: operands first; else the one that has the kernel, and those that it does along
@@ -35,6 +35,8 @@ struct Schedule {
 
     /// The first unit that may use the value r, written out whole.
     std::uint32_t first_after(Index r) const { return unit_of[r] == no_unit ? 0 : unit_of[r] + 1; }
+    /// Whether r is of all rows of a loop together, which is there when the loop has ended.
+    bool is_of_all_rows(Index r) const { return unit_of[r] != no_unit && units[unit_of[r]].kind == Unit::Kind::row_sum; }
     /// The loop that unit u is part of; null where it is part of none.
     const RowLoop* loop_of(std::uint32_t u) const {
         const auto after = std::partition_point(loops.begin(), loops.end(), [u](const RowLoop& l) { return l.last < u; });

@@ -204,7 +204,7 @@ bool ValuePlan::read_before(Index r, std::uint32_t u, Index v) const {
 void ValuePlan::find_local() {
     for (const RowLoop& loop : schedule_.loops)
         for (std::uint32_t u = loop.first; u <= loop.last; ++u)
-            for (Index i : schedule_.units[u].members) local_[i] = last_use_[i] <= loop.last;
+            for (Index i : schedule_.units[u].members) local_[i] = last_use_[i] <= loop.last && !schedule_.is_of_all_rows(i);
 }
 
 /// What a loop over rows makes for others has its room before the loop begins: all of its units run before it is whole.
@@ -221,7 +221,7 @@ void ValuePlan::begin_loop(const RowLoop& loop) {
 BufferId ValuePlan::rows(Index r) {
     const BufferId all = whole(r);
     const std::int64_t elements = at(r).type.shape.elements();
-    if (!loop_ || local_[r] || elements % loop_->rows != 0) return all;
+    if (!loop_ || local_[r] || elements % loop_->rows != 0 || schedule_.is_of_all_rows(r)) return all;
     const auto [window, fresh] = windows_.try_emplace(r, no_buffer);
     if (fresh) {
         const std::size_t bytes = std::size_t(at_a_time(elements)) * size_of(at(r).type.dtype);

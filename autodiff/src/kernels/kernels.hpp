@@ -78,6 +78,14 @@ struct StreamReduction {
     void (*end)(void* state, void* result);
 };
 
+/// A reduction along the first axis of a matrix that takes its rows in order, some at a time; the same tree as the kernel's.
+struct RowReduction {
+    std::size_t (*state_bytes)(std::size_t rows, std::size_t length);  ///< for so many rows in all
+    void (*begin)(void* state, std::size_t length);
+    void (*add)(void* state, const void* rows, std::size_t count);
+    void (*end)(void* state, void* result);
+};
+
 /// One primitive's kernels for one instruction set. An elementwise primitive has loops; any other, a kernel.
 struct Kernels {
     Loop loops[4] = {};                     ///< by DType of operand `loop_operand`
@@ -87,6 +95,7 @@ struct Kernels {
     /// Settles the kernel's sizes for replay; null: it is called as it is.
     Prepared (*prepare)(std::span<const Type* const> operands, const Type& result, const Attributes&) = nullptr;
     const StreamReduction* streams[2] = {};  ///< reductions of all elements: float32, float64
+    const RowReduction* row_streams[2] = {};  ///< along the first axes
 
     Loop loop(DType operand, DType result) const {
         return loops_by_result ? loops_by_result[4 * std::size_t(operand) + std::size_t(result)] : loops[std::size_t(operand)];

@@ -46,6 +46,12 @@ struct Table : Kernels {
         table.streams[1] = float64;
         return table;
     }
+    constexpr Table streamed_by_rows(const RowReduction* float32, const RowReduction* float64) const {
+        Table table = *this;
+        table.row_streams[0] = float32;
+        table.row_streams[1] = float64;
+        return table;
+    }
 };
 
 /// Floating, by one SIMD kernel.

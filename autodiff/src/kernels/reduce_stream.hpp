@@ -6,5 +6,6 @@
 namespace gradtape::detail::GRADTAPE_ISA {
 
 extern const StreamReduction sum_stream_float, sum_stream_double;
+extern const RowReduction row_sum_float, row_sum_double;
 
 }  // namespace gradtape::detail::GRADTAPE_ISA

@@ -80,7 +80,7 @@ Node again(const Operands& x, Node like, bool keepdims) { return gradtape::sum(l
 }  // namespace
 
 // z = Σ x
-GRADTAPE_KERNELS(sum, settled<prepare_sum>().streamed(&sum_stream_float, &sum_stream_double))
+GRADTAPE_KERNELS(sum, settled<prepare_sum>().streamed(&sum_stream_float, &sum_stream_double).streamed_by_rows(&row_sum_float, &row_sum_double))
 GRADTAPE_PRIMITIVE(sum, of(1)
     .along_axes().batch(batch_axes).with_settings({"axes", Kind::integers}, {"keepdims", Kind::flag})
     .shaped(reduced_type).takes(numbers).linear()

@@ -355,6 +355,12 @@ void Execution::run_call(std::uint32_t number) {
     });
 }
 
+void Execution::run_row_sum(const RowSum& sum, bool begins, bool ends) {
+    if (begins) sum.reduction->begin(at_[sum.state], sum.length);
+    sum.reduction->add(at_[sum.state], at_[sum.x], sum.rows);
+    if (ends) sum.reduction->end(at_[sum.state], at_[sum.z]);
+}
+
 /// Runs the steps after `step` for each stretch of rows.
 void Execution::run_rows(std::size_t step, std::size_t& dead) {
     const RowSteps& loop = plan->loops[plan->steps[step].index];
@@ -365,6 +371,8 @@ void Execution::run_rows(std::size_t step, std::size_t& dead) {
             const Step its = plan->steps[s];
             if (its.kind == Step::Kind::group)
                 run_group(plan->groups[its.index], begins, ends);
+            else if (its.kind == Step::Kind::row_sum)
+                run_row_sum(plan->row_sums[its.index], begins, ends);
             else
                 run_call(its.index);
             if (plan->debug && ends) spoil_dead(s, dead);
@@ -438,6 +446,7 @@ void Execution::run_steps(Where where) {
             case Step::Kind::group: run_group(plan->groups[step.index]); break;
             case Step::Kind::call: run_call(step.index); break;
             case Step::Kind::guard: check_guard(plan->guards[step.index]); break;
+            case Step::Kind::row_sum: run_row_sum(plan->row_sums[step.index], true, true); break;
             case Step::Kind::rows:
                 run_rows(s, dead);
                 s += plan->loops[step.index].steps;

@@ -54,6 +54,7 @@ private:
     void run_group(const Group& group, bool begins = true, bool ends = true);
     void run_part(const Group& group, std::size_t part, std::size_t member, bool begins);
     void run_rows(std::size_t step, std::size_t& dead);
+    void run_row_sum(const RowSum& sum, bool begins, bool ends);
     void run_op(const Group& group, const GroupOp& op, const Block& block);
     void end_reductions(const Group& group);
     void run_call(std::uint32_t number);

@@ -126,8 +126,15 @@ struct RowSteps {
     std::vector<Window> windows;
 };
 
+/// A sum of rows, of which a loop brings some at a time.
+struct RowSum {
+    const RowReduction* reduction;
+    BufferId x, state, z;
+    std::size_t rows, length;
+};
+
 struct Step {
-    enum class Kind : std::uint8_t { group, call, copy, guard, rows };
+    enum class Kind : std::uint8_t { group, call, copy, guard, rows, row_sum };
     Kind kind;
     std::uint32_t index;  ///< into the plan's list of that kind
 };
@@ -163,6 +170,7 @@ struct Plan {
     std::vector<Call> calls;
     std::vector<Copy> copies;
     std::vector<RowSteps> loops;
+    std::vector<RowSum> row_sums;
     std::vector<Guard> guards;
     std::vector<Constant> constants;
     std::vector<Type> input_types, parameter_types;
