@@ -141,6 +141,13 @@ Work fused_replayed(Against against, double target) {
     return work;
 }
 
+/// The limit is the same without loops over rows.
+Work rows_replayed(RowsProblem::Kind kind, const std::string& what) {
+    const RowsProblem p = rows_problem(kind, 512, 768);
+    return {.name = "replayed: " + what + " of (512, 768), float, with gradients", .ours = replayed_rows(p), .libtorch = torch_rows(p),
+            .limit = replayed_rows(p, false), .check = {}, .against = Against::libtorch, .target = {}, .tolerance = 2e-3, .bound_us = {}};
+}
+
 Work chain_replayed() {
     const ChainProblem p = chain_problem(2000, 16, false);
     const Counted ours = replayed_chain(p);
@@ -185,6 +192,9 @@ const std::vector<std::function<Work()>>& works() {
         [] { return mlp_replayed({784, 1024, 1024, 10}, 256, 1.01, {.gemm_updates = true}, ", gemm_updates"); },
         [] { return mlp_shared({784, 1024, 1024, 10}, 256, 1.85); },
         [] { return fused_replayed(Against::limit, 1.3); }, [] { return fused_replayed(Against::libtorch, 8); },
+        [] { return rows_replayed(RowsProblem::Kind::layer_norm, "layer norm"); },
+        [] { return rows_replayed(RowsProblem::Kind::rms_norm, "rms norm"); },
+        [] { return rows_replayed(RowsProblem::Kind::softmax, "softmax written out"); },
         [] { return chain_replayed(); }, [] { return hessian_vector_product(); }, [] { return compiling(); },
         [] { return per_sample_gradients(); },
         [] { return chain(false); }, [] { return chain(true); }, [] { return fused(); },

@@ -27,6 +27,7 @@ Contender explicit_post(const PostProblem& problem);
 Contender replayed_post(const PostProblem& problem);
 Contender replayed_mlp(const MlpProblem& problem, const gradtape::CompileOptions& options = {});
 Contender replayed_fused(const std::vector<float>& x);
+Contender replayed_rows(const RowsProblem& problem, bool in_loops = true);
 
 /// A contender, and how many instructions its program has.
 struct Counted {

@@ -127,8 +127,19 @@ private:
     gt::Replay replay_;
 };
 
-Contender function(std::vector<Tensor> inputs, const gt::Tape& tape, const std::vector<Node>& outputs) {
-    return contender(std::make_shared<Function>(std::move(inputs), gt::compile(tape, outputs)));
+Contender function(std::vector<Tensor> inputs, const gt::Tape& tape, const std::vector<Node>& outputs,
+                   const gt::CompileOptions& options = {}) {
+    return contender(std::make_shared<Function>(std::move(inputs), gt::compile(tape, outputs, {}, options)));
+}
+
+/// Made of primitives, as one writes it.
+Node along_rows(RowsProblem::Kind kind, Node x, Node scale, Node shift) {
+    if (kind == RowsProblem::Kind::softmax) {
+        const Node z = x * scale + shift, e = gt::exp(z - gt::stop_gradient(gt::max(z, -1, true)));
+        return e / gt::sum(e, -1, true);
+    }
+    const Node centred = kind == RowsProblem::Kind::layer_norm ? x - gt::mean(x, -1, true) : x;
+    return centred * gt::rsqrt(gt::mean(gt::square(centred), -1, true) + rows_epsilon) * scale + shift;
 }
 
 struct RecordedChain {
@@ -181,6 +192,18 @@ Contender replayed_fused(const std::vector<float>& numbers) {
     const Node each = gt::tanh(x) * gt::sigmoid(x) + 0.5 * gt::exp(-gt::square(x)), sum = gt::sum(each);
     // The mean is shown beside the gradient, being of its order of magnitude.
     return function({values}, tape, {gt::grad(sum, x), sum / double(numbers.size())});
+}
+
+Contender replayed_rows(const RowsProblem& p, bool in_loops) {
+    gt::Tape tape;
+    const std::vector<Tensor> inputs{tensor(p.x, {p.rows, p.columns}), tensor(p.weights, {p.rows, p.columns}),
+                                     tensor(p.scale, {p.columns}), tensor(p.shift, {p.columns})};
+    std::vector<Node> v;
+    for (const Tensor& input : inputs) v.push_back(tape.input(input));
+    const Node loss = gt::sum(along_rows(p.kind, v[0], v[2], v[3]) * v[1]);
+    std::vector<Node> outputs{loss};
+    for (Node g : gt::grad(loss, {v[0], v[2], v[3]})) outputs.push_back(g);
+    return function(inputs, tape, outputs, {.rows = in_loops});
 }
 
 Counted replayed_chain(const ChainProblem& p) {

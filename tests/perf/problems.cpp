@@ -100,6 +100,12 @@ ChainProblem chain_problem(int operations, int elements, bool all) {
 
 std::vector<float> numbers(int elements) { return Generator(4).fill<float>(std::size_t(elements), -3, 3); }
 
+RowsProblem rows_problem(RowsProblem::Kind kind, int rows, int columns) {
+    Generator g(7);
+    const auto all = std::size_t(rows) * std::size_t(columns), row = std::size_t(columns);
+    return {kind, rows, columns, g.fill<float>(all, -1, 1), g.fill<float>(all, -1, 1), g.fill<float>(row, 0.5, 1.5), g.fill<float>(row, -1, 1)};
+}
+
 template <class T>
 MatmulProblem<T> matmul_problem(int m, int n, int k) {
     Generator g(5);

@@ -60,6 +60,17 @@ struct SumProblem {
 };
 SumProblem sum_problem(int rows, int columns, int axis);
 
+/// A function along the rows of x, times a row and plus another; then the sum of that times `weights`, and the gradients for
+/// x and both rows.
+struct RowsProblem {
+    enum class Kind { layer_norm, rms_norm, softmax };
+    Kind kind;
+    int rows, columns;
+    std::vector<float> x, weights, scale, shift;
+};
+RowsProblem rows_problem(RowsProblem::Kind kind, int rows, int columns);
+inline constexpr double rows_epsilon = 1e-5;
+
 /// How many products or sums one run does, so that the cost of starting a tape does not count as theirs.
 inline constexpr int small_repeats = 100;
 

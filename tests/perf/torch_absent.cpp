@@ -9,6 +9,7 @@ Contender torch_post(const PostProblem&) { return {}; }
 Contender torch_mlp(const MlpProblem&) { return {}; }
 Contender torch_chain(const ChainProblem&) { return {}; }
 Contender torch_fused(const std::vector<float>&) { return {}; }
+Contender torch_rows(const RowsProblem&) { return {}; }
 Contender torch_sum(const SumProblem&) { return {}; }
 template <class T>
 Contender torch_matmul(const MatmulProblem<T>&) {

@@ -127,6 +127,40 @@ private:
     Tensor x_, sum_, gradient_;
 };
 
+/// With libtorch's own kernels for a layer norm and a softmax.
+class Rows {
+public:
+    explicit Rows(const RowsProblem& p)
+        : kind_(p.kind), columns_(p.columns), weights_(tensor(p.weights, {p.rows, p.columns})),
+          wrt_{tensor(p.x, {p.rows, p.columns}).requires_grad_(), tensor(p.scale, {p.columns}).requires_grad_(),
+               tensor(p.shift, {p.columns}).requires_grad_()} {}
+    void run() {
+        loss_ = (along_rows() * weights_).sum();
+        gradients_ = torch::autograd::grad({loss_}, wrt_);
+    }
+    std::vector<double> result() const {
+        std::vector<double> all;
+        append(all, loss_);
+        for (const Tensor& g : gradients_) append(all, g);
+        return all;
+    }
+
+private:
+    Tensor along_rows() const {
+        const Tensor &x = wrt_[0], &scale = wrt_[1], &shift = wrt_[2];
+        switch (kind_) {
+            case RowsProblem::Kind::layer_norm: return torch::layer_norm(x, {columns_}, scale, shift, rows_epsilon);
+            case RowsProblem::Kind::softmax: return torch::softmax(x * scale + shift, -1);
+            default: return x * torch::rsqrt(torch::square(x).mean(-1, true) + rows_epsilon) * scale + shift;
+        }
+    }
+
+    RowsProblem::Kind kind_;
+    std::int64_t columns_;
+    Tensor weights_, loss_;
+    std::vector<Tensor> wrt_, gradients_;
+};
+
 // A function of tensors that need no gradient, many times over.
 template <class Function>
 Contender repeated(Function once) {
@@ -155,6 +189,8 @@ Contender torch_post(const PostProblem& problem) { return contender(std::make_sh
 Contender torch_mlp(const MlpProblem& problem) { return contender(std::make_shared<Mlp>(problem)); }
 Contender torch_chain(const ChainProblem& problem) { return contender(std::make_shared<Chain>(problem)); }
 Contender torch_fused(const std::vector<float>& x) { return contender(std::make_shared<Fused>(x)); }
+
+Contender torch_rows(const RowsProblem& problem) { return contender(std::make_shared<Rows>(problem)); }
 
 Contender torch_sum(const SumProblem& p) {
     const Tensor x = tensor(p.x, {p.rows, p.columns});

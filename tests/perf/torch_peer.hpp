@@ -16,6 +16,7 @@ Contender torch_post(const PostProblem& problem);
 Contender torch_mlp(const MlpProblem& problem);
 Contender torch_chain(const ChainProblem& problem);
 Contender torch_fused(const std::vector<float>& x);
+Contender torch_rows(const RowsProblem& problem);
 Contender torch_sum(const SumProblem& problem);
 template <class T>
 Contender torch_matmul(const MatmulProblem<T>& problem);
