@@ -16,9 +16,9 @@ struct Part {
     Index computed = none;     ///< where it is in the new program
 };
 
-class Parts {
+class SharedParts {
 public:
-    explicit Parts(const Body& body) : of_value_(body.instructions.size(), none) {
+    explicit SharedParts(const Body& body) : of_value_(body.instructions.size(), none) {
         for (const Instruction& z : body.instructions)
             if (z.primitive->part) add(z);
     }
@@ -54,7 +54,7 @@ private:
 }  // namespace
 
 Body share_parts(const Body& body) {
-    Parts parts(body);
+    SharedParts parts(body);
     if (!parts.any_shared()) return body;
     Rewriter rewriter(body);
     for (Index i = 0; i < body.instructions.size(); ++i) {
