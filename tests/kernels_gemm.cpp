@@ -33,7 +33,7 @@ std::vector<Products<T>> products() {
     std::vector<Products<T>> sets;
 #define MAKE(ISA)                                                                                                  \
     Products<T> {                                                                                                  \
-        #ISA, #ISA[0] == 'a', gradtape::detail::ISA::gemm<T>, gradtape::detail::ISA::gemm<T>,                      \
+        #ISA, #ISA[0] == 'a' || base_is_fused, gradtape::detail::ISA::gemm<T>, gradtape::detail::ISA::gemm<T>,                      \
             gradtape::detail::ISA::small_gemm<T>, gradtape::detail::ISA::gemm_parts,                               \
             [](Case s) {                                                                                           \
                 if constexpr (std::is_integral_v<T>) return true;                                                  \

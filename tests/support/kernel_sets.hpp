@@ -57,6 +57,12 @@ GRADTAPE_DECLARE_KERNELS(avx512)
 
 namespace gradtape::test {
 
+#if defined(__aarch64__)
+inline constexpr bool base_is_fused = true;  ///< products use fused multiply-add
+#else
+inline constexpr bool base_is_fused = false;
+#endif
+
 inline bool runs_avx2() {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -48,10 +48,17 @@ GRADTAPE_INLINE __m256 bounded(__m256 least, __m256 x, __m256 most) {
 GRADTAPE_INLINE __m256d bounded(__m256d least, __m256d x, __m256d most) {
     return _mm256_min_pd(most, _mm256_max_pd(least, x));
 }
-#else
+#elif defined(__SSE2__)
 GRADTAPE_INLINE __m128 bounded(__m128 least, __m128 x, __m128 most) { return _mm_min_ps(most, _mm_max_ps(least, x)); }
 GRADTAPE_INLINE __m128d bounded(__m128d least, __m128d x, __m128d most) {
     return _mm_min_pd(most, _mm_max_pd(least, x));
+}
+#else  // NEON, whose own keep NaN
+GRADTAPE_INLINE float32x4_t bounded(float32x4_t least, float32x4_t x, float32x4_t most) {
+    return vminq_f32(most, vmaxq_f32(least, x));
+}
+GRADTAPE_INLINE float64x2_t bounded(float64x2_t least, float64x2_t x, float64x2_t most) {
+    return vminq_f64(most, vmaxq_f64(least, x));
 }
 #endif
 
@@ -64,9 +71,12 @@ GRADTAPE_INLINE __m512d scaled(__m512d x, __m512d k) { return _mm512_scalef_pd(x
 #if defined(__AVX2__)
 GRADTAPE_INLINE __m256 power(__m256 x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), 23)); }
 GRADTAPE_INLINE __m256d power(__m256d x) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(x), 52)); }
-#else
+#elif defined(__SSE2__)
 GRADTAPE_INLINE __m128 power(__m128 x) { return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(x), 23)); }
 GRADTAPE_INLINE __m128d power(__m128d x) { return _mm_castsi128_pd(_mm_slli_epi64(_mm_castpd_si128(x), 52)); }
+#else
+GRADTAPE_INLINE float32x4_t power(float32x4_t x) { return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(x), 23)); }
+GRADTAPE_INLINE float64x2_t power(float64x2_t x) { return vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(x), 52)); }
 #endif
 
 /// x 2ᵏ, rounded once. By two powers of two: 2ᵏ itself may be no normal number.

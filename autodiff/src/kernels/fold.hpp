@@ -139,22 +139,22 @@ GRADTAPE_INLINE Half high_half(V v) {
 
 /// Lanes of one register, by halving.
 template <class Op>
-GRADTAPE_INLINE float fold_lanes(__m128 v) {
-    v = Op::combine(v, __builtin_shufflevector(v, v, 2, 3, 2, 3));
+GRADTAPE_INLINE float fold_lanes(Floats v) {
+    v = Op::combine(v, Floats(__builtin_shufflevector(v, v, 2, 3, 2, 3)));
     return Op::combine(v[0], v[1]);
 }
 template <class Op>
-GRADTAPE_INLINE double fold_lanes(__m128d v) {
+GRADTAPE_INLINE double fold_lanes(Doubles v) {
     return Op::combine(v[0], v[1]);
 }
 #if defined(__AVX2__)
 template <class Op>
 GRADTAPE_INLINE float fold_lanes(__m256 v) {
-    return fold_lanes<Op>(Op::combine(low_half<__m128>(v), high_half<__m128>(v)));
+    return fold_lanes<Op>(Op::combine(low_half<Floats>(v), high_half<Floats>(v)));
 }
 template <class Op>
 GRADTAPE_INLINE double fold_lanes(__m256d v) {
-    return fold_lanes<Op>(Op::combine(low_half<__m128d>(v), high_half<__m128d>(v)));
+    return fold_lanes<Op>(Op::combine(low_half<Doubles>(v), high_half<Doubles>(v)));
 }
 #endif
 #if defined(__AVX512F__)

@@ -113,7 +113,7 @@ GRADTAPE_INLINE void store_first(double* p, __m256d v, int count) {
     if (count & 1) _mm_store_sd(p, low);
 }
 
-#else
+#elif defined(__SSE2__)
 
 GRADTAPE_INLINE __m128 load_first(const float* p, int count, float fill) {
     const __m128 rest = _mm_set1_ps(fill);
@@ -152,10 +152,39 @@ GRADTAPE_INLINE __m128d keep_first(__m128d v, int count, double fill) {
     return count ? _mm_move_sd(_mm_set1_pd(fill), v) : _mm_set1_pd(fill);
 }
 
+#else  // NEON; what GCC and clang offer for registers of any kind
+
+template <class V, class T>
+GRADTAPE_INLINE V keep_first(V v, int count, T fill) {
+    for (int i = count; i < lanes<T>; ++i) v[i] = fill;
+    return v;
+}
+template <class T>
+GRADTAPE_INLINE Vec<T> load_first(const T* p, int count, T fill) {
+    if (count == lanes<T>) return load(p);
+    Vec<T> v = all(fill);
+    for (int i = 0; i < count; ++i) v[i] = p[i];
+    return v;
+}
+template <class T, class V>
+GRADTAPE_INLINE void store_first(T* p, V v, int count) {
+    if (count == lanes<T>) return store<T>(p, v);
+    for (int i = 0; i < count; ++i) p[i] = v[i];
+}
+
+#endif
+
+// Registers of 16 bytes, which wider ones are halved down to.
+#if defined(__SSE2__)
+using Floats = __m128;
+using Doubles = __m128d;
+#else
+using Floats = Vec<float>;
+using Doubles = Vec<double>;
 #endif
 
 /// a b + c, rounded once where the instruction set can.
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 GRADTAPE_INLINE float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 GRADTAPE_INLINE double multiply_add(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #endif
@@ -165,6 +194,9 @@ GRADTAPE_INLINE __m512d multiply_add(__m512d a, __m512d b, __m512d c) { return _
 #elif defined(__FMA__)
 GRADTAPE_INLINE __m256 multiply_add(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
 GRADTAPE_INLINE __m256d multiply_add(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+#elif defined(__ARM_FEATURE_FMA)
+GRADTAPE_INLINE Floats multiply_add(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
+GRADTAPE_INLINE Doubles multiply_add(Doubles a, Doubles b, Doubles c) { return vfmaq_f64(c, a, b); }
 #else
 template <class V>
 GRADTAPE_INLINE V multiply_add(V a, V b, V c) {

@@ -19,6 +19,8 @@ constexpr int block_height = 3, narrow_height = 4;
 constexpr int block_height = 12, narrow_height = 16;
 #elif defined(__AVX2__)
 constexpr int block_height = 6, narrow_height = 12;
+#elif defined(__ARM_NEON)  // 32 registers
+constexpr int block_height = 8, narrow_height = 16;
 #else
 constexpr int block_height = 4, narrow_height = 8;
 #endif

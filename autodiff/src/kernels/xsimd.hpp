@@ -1,6 +1,7 @@
-// xsimd 8.1, with two of its functions made whole that others are built on. For AVX-512 its fused multiply-add multiplies
+// xsimd 8.1, with four of its functions made whole that others are built on. For AVX-512 its fused multiply-add multiplies
 // and adds one after the other, at every step of each polynomial. Elsewhere it turns doubles into integers one by one,
-// through memory, and the exponential waits for that.
+// through memory, and the exponential waits for that. On ARM its square
+// roots and quotients of floats are estimates.
 #pragma once
 
 #include <xsimd/xsimd.hpp>
@@ -55,6 +56,21 @@ inline batch<std::int64_t> to_int(const batch<double>& x) noexcept {
     return _mm_set_epi64x(_mm_cvttsd_si64(_mm_unpackhi_pd(x, x)), _mm_cvttsd_si64(x));
 #endif
 }
+
+}  // namespace xsimd
+#elif defined(__ARM_NEON)
+namespace xsimd {
+
+template <>
+inline batch<float> sqrt(const batch<float>& x) noexcept {
+    return vsqrtq_f32(x);
+}
+namespace kernel {
+template <>
+inline batch<float, neon64> div<neon64>(const batch<float, neon64>& x, const batch<float, neon64>& y, requires_arch<neon>) noexcept {
+    return vdivq_f32(x, y);
+}
+}  // namespace kernel
 
 }  // namespace xsimd
 #endif
