@@ -181,6 +181,7 @@ Function reduction(Real (*f)(const Reals&)) {
 }
 
 Real log_sum_exp(const Reals& x) {
+    if (x.size() == 1) return x[0];  // not the logarithm of its exponential, which is rounded
     Real total = 0;
     for (Real e : x) total += std::exp(e);
     return std::log(total);
