@@ -103,6 +103,7 @@ TEST_CASE("replay: a layer norm and its gradients are a loop over rows, which ke
     CHECK(with.explain().find("loops over rows") != std::string::npos);
     CHECK(without.explain().find("loops over rows") == std::string::npos);
     CHECK(with.arena_bytes() < without.arena_bytes() / 2);
+    CHECK(with.peak_bytes() - with.arena_bytes() == without.peak_bytes() - without.arena_bytes());
     Replay a(with), b(without);
     a.run(), b.run();
     for (std::size_t i = 0; i < 3; ++i) CHECK(same_bits(a.output(i), b.output(i)));

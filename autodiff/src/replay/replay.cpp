@@ -36,7 +36,7 @@ std::optional<std::size_t> Compiled::parameter_number(Node leaf, Where where) co
 std::size_t Compiled::peak_bytes(Where where) const {
     std::size_t bytes = plan(where).arena_bytes;
     for (const Buffer& buffer : plan_->buffers)
-        if (buffer.home != Home::arena) bytes += buffer.bytes;
+        if (buffer.home != Home::arena && buffer.home != Home::window) bytes += buffer.bytes;
     return bytes;
 }
 std::string Compiled::explain(Where where) const { return plan(where).report; }
