@@ -3,6 +3,7 @@
 #include "support/refusals.hpp"
 
 #include <gradtape/check.hpp>
+#include <gradtape/control.hpp>
 #include <gradtape/linalg.hpp>
 #include <gradtape/nn/explicit_backprop.hpp>
 #include <gradtape/nn/nn.hpp>
@@ -50,6 +51,7 @@ struct Things {
     Node stale = cleared.input(t), gone;
     Shape pair{2, 3}, full{1, 2, 3, 4, 5, 6, 7, 8}, negative{-1, 3}, huge{INT64_MAX, 3};
     Program program{tape, y}, spent{tape, y};
+    const Subprogram body = record_body([](Nodes v) { return exp(v[0]); }, std::vector{Type{DType::float64, {2, 2}}});
     const Program other_program = std::move(spent);
     Compiled compiled = compile(program, {.keep_values = false}), spent_compiled = compiled;
     const Compiled other_compiled = std::move(spent_compiled);
@@ -144,6 +146,7 @@ const Case of_a_node[] = {
     CASE("tril", tril(z)), CASE("triu", triu(z, 1)), CASE("cholesky", cholesky(z)), CASE("triangular_solve", triangular_solve(z, o.t)),
     CASE("triangular_solve", triangular_solve(o.x, z)), CASE("lu", lu(z)), CASE("eigh", eigh(z)), CASE("qr", qr(z)), CASE("svd", svd(z)), CASE("lstsq", lstsq(z, o.x)), CASE("lstsq", lstsq(o.x, z)), CASE("solve", solve(z, o.x)), CASE("solve", solve(o.x, z)), CASE("solve", solve(Lu{z, z, z}, o.x)),
     CASE("inv", inv(z)), CASE("inv", inv(Lu{z, z, z})), CASE("det", det(z)), CASE("det", det(Lu{z, z, z})), CASE("slogdet", slogdet(z)), CASE("slogdet", slogdet(Lu{z, z, z})),
+    CASE("call", call([](auto at) { return exp(at[0]); }, {z})), CASE("call", call([](auto at) { return exp(at[0]); }, {o.x, z})), CASE("call", call(o.body, {z})), CASE("expand", expand(o.body, {z})),
     CASE("apply", gradtape::apply(*primitive_table()[9], {z, z, z})), CASE("apply_all", gradtape::apply_all(*primitive_table()[9], std::vector<Node>{z, z, z})), CASE("on", o.parameter.on(z)), CASE("operator()", o.layer(z)),
     CASE("log_loss", nn::log_loss(z, o.x, nn::Labels::zero_one)), CASE("log_loss", nn::log_loss(o.x, z, nn::Labels::zero_one)),
     CASE("log_loss_from_probabilities", nn::log_loss_from_probabilities(z, z, nn::Labels::plus_minus_one)),
@@ -187,7 +190,8 @@ const Case of_tapes[] = {
     CASE("sibling_parameter", sibling_parameter(o.x, o.moved)), CASE("sibling_constant", sibling_constant(o.x, o.moved)), CASE("full_like", full_like(o.counts, 0.5)),
     CASE("all_or_nothing", all_or_nothing(o.x, std::function<Node()>())), CASE("to_string", to_string(o.stale)), CASE("to_string", to_string(o.gone)),
     CASE("Program", Program(o.moved_tape, {})), CASE("Program", Program(o.spent)), CASE("Program", Program(o.tape, o.y, Update{o.x, o.x})), CASE("size", o.spent.size()),
-    CASE("body", o.spent.body()), CASE("to_text", to_text(o.spent)), CASE("to_dot", to_dot(o.spent)), CASE("verify", verify(o.spent)), CASE("origins", origins(o.moved_tape)),
+    CASE("body", o.spent.body()), CASE("Subprogram", Subprogram(o.spent)), CASE("Subprogram", Subprogram(o.program)), CASE("record_body", record_body({}, {})),
+    CASE("record_body", record_body([](Nodes) { return Node(); }, std::vector{o.y.type()})), CASE("expand", expand(o.body, {})), CASE("call", call(o.body, {})), CASE("call", call(BodyFunction(), {o.x})), CASE("call", call([](auto at) { return at[0]; }, {o.x, o.foreign})), CASE("call", call([&](auto at) { return at[0] * o.x; }, {o.x})), CASE("to_text", to_text(o.spent)), CASE("to_dot", to_dot(o.spent)), CASE("verify", verify(o.spent)), CASE("origins", origins(o.moved_tape)),
     CASE("first_non_finite", first_non_finite(o.moved_tape)), CASE("first_non_finite", first_non_finite(o.abstract)), CASE("Trace", Trace(o.moved_tape)),
     CASE("to_bytes", to_bytes(o.spent)), CASE("from_bytes", from_bytes("")), CASE("from_bytes", from_bytes(to_text(o.program))), CASE("from_bytes", from_bytes(to_bytes(o.program), o.no_primitive)),
     CASE("save", save("", o.program)), CASE("save", save("/", o.program)), CASE("save", save("/no/such/folder/p", o.program)), CASE("save", save(std::string("a\0b", 3), o.program)),

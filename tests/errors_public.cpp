@@ -102,7 +102,7 @@ const std::map<std::string, const char*> exempt{
     {"Operand", "holds what it is given"}, {"Outcome", "holds what it is given"}, {"Parameter", "holds what it is given"},
     {"Several", "holds what it is given"}, {"Sgd", "holds what it is given: step refuses"}, {"Tape", "an enumerator"},
     {"Visitor", "a flag"}, {"here", "a line"}, {"element", "in the name of Tensor::from"}, {"primitive_table", "takes nothing"},
-    {"result", "within a kernel"}, {"give", "within a rule"}, {"with_axis", "within a rule"}, {"wants", "within a rule"}, {"is_constant", "within a rule"},
+    {"result", "within a kernel"}, {"result_count", "within rules and passes"}, {"give", "within a rule"}, {"with_axis", "within a rule"}, {"wants", "within a rule"}, {"is_constant", "within a rule"},
     {"vjp_by_operand", "takes rules"}, {"jvp_by_operand", "takes rules"}, {"Stream", "takes every seed and name"}, {"bits32", "takes nothing"}, {"bits64", "takes nothing"},
     {"random_key", "takes every seed"}, {"shuffle", "takes every list"}, {"compare", "of traces, which are whole"},
     {"guard_failed", "of an error"}, {"recorded_again", "takes nothing"}, {"next", "of batches, which are whole"},

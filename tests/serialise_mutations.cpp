@@ -3,6 +3,8 @@
 #include "support/program_file.hpp"
 #include "support/replay_program.hpp"
 
+#include <gradtape/control.hpp>
+
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -12,6 +14,16 @@
 namespace gradtape::test {
 namespace {
 
+/// Functions within functions, with tensors of their own.
+std::string with_functions() {
+    Tape tape;
+    const Node x = tape.input(Tensor{{1, 2, 3}, {4, 5, 6}});
+    const auto inner = [](std::span<const Node> y) { return std::vector<Node>{y[0] * Tensor{3, 4, 5}, sum(y[0])}; };
+    const auto outer = [&](std::span<const Node> y) { return call(inner, {exp(call(inner, y)[0])}); };
+    const std::vector<Node> z = call(outer, x);
+    return to_bytes(Program(tape, {z, grad(sum(z[0]) + z[1], x)}));
+}
+
 std::vector<std::string> corpus() {
     std::vector<std::string> files;
     for (std::uint64_t seed = 1; files.size() < 40; ++seed) {
@@ -19,6 +31,7 @@ std::vector<std::string> corpus() {
         files.push_back(to_bytes(program_of(replay_program(seed).body), {.leaf_values = seed % 2 == 0}));
         std::erase_if(files, [](const std::string& file) { return file.size() > 20'000; });
     }
+    for (int k = 0; k < 8; ++k) files.push_back(with_functions());
     Tape tape;
     const Node x = tape.input(Tensor{{1, 2, 3}, {4, 5, 6}}), w = tape.parameter(Tensor{0.1, 0.2, 0.3});
     const Node mask = tape.constant(Tensor(true));
@@ -46,7 +59,7 @@ private:
         static constexpr const char* words[] = {"%", "0", "9999999999999999999999", "-1", "(2, 3)", "(0,)", " ", "\n", "nan:", "inf",
             "2147483648", "2147483647", "(2147483648, 2147483648, 2147483648)", "float32", "boolean", "int64", "return", "value %0",
             "keepdims=true", "axes=(0,)", "update %0 %1\n", "()", "(1, 1, 1, 1, 1, 1, 1, 1, 1)", "concatenate", "matmul", "guard", "constant",
-            "  # ", ":", "1e999", "transpose", "-0", "\0\xFF"};
+            "  # ", ":", "body=@f0", "body=@f1", "function @f1\n", "call", "value @f0 %1", "1e999", "transpose", "-0", "\0\xFF"};
         switch (below(7)) {
             case 0: if (at < file.size()) file[at] = char(below(256)); break;
             case 1: if (at < file.size()) file[at] = char(file[at] ^ (1 << below(8))); break;
@@ -118,6 +131,7 @@ TEST_CASE("serialise: random bytes are refused") {
         for (char& byte : bytes) byte = char(random.below(256));
         CHECK(complaint(bytes, accepted) == "");
         CHECK(complaint("gradtape program 1\n" + bytes, accepted) == "");
+        CHECK(complaint("gradtape program 2\nfunction @f0\n" + bytes, accepted) == "");
     }
     CHECK(accepted == 0);
 }

@@ -62,7 +62,7 @@ TEST_CASE("refusals: the file that they break is good") {
 TEST_CASE("refusals: head, values, primitives") {
     const Break breaks[] = {
         {"gradtape", "Gradtape", 1, 1, "this is no program file"},
-        {"program 1", "program 2", 1, 18, "unknown version"},
+        {"program 1", "program 3", 1, 18, "unknown version"}, {"program 1", "program 2", 2, 1, "expected a function"},
         {"%1 = p", "%2 = p", 3, 1, "values are numbered in order: expected %1"},
         {"%1 = p", "%0 = p", 3, 1, "values are numbered in order: expected %1"},
         {"%1 = p", "%01 = p", 3, 2, "a number starts with 0"},

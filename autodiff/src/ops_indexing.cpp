@@ -20,7 +20,7 @@ Node anchor(const char* name, std::initializer_list<const Operand*> operands) {
         if (!x->is_node()) continue;
         Recorder::of(x->node(), name, x->where());
         if (found.is_valid() && Recorder::owner(found) != Recorder::owner(x->node()))
-            throw TapeError("operands are on different tapes; record them on one", {name, {}, {}, x->where()});
+            Recorder::refuse_mixed(found, x->node(), name, x->where());
         found = x->node();
     }
     if (!found.is_valid())

@@ -279,7 +279,7 @@ Node stack(std::span<const Node> parts, Axis axis, Where where) {
     }
     for (const Node& part : parts) {
         if (&Recorder::of(part, "stack", where) != Recorder::owner(parts[0]))
-            throw TapeError("operands are on different tapes; record them on one", {"stack", {}, {}, where});
+            Recorder::refuse_mixed(part, parts[0], "stack", where);
         if (!(part.shape() == first))
             refuse("stack", "shapes " + to_string(first) + " and " + to_string(part.shape()) + " differ", {first, part.shape()}, where);
         if (part.dtype() != parts[0].dtype())
@@ -378,7 +378,7 @@ Node matmul(Operand x, Operand y, Transposed transposed) {
     }
     const Node a = node_of(x, "matmul"), b = node_of(y, "matmul");
     if (Recorder::owner(a) != Recorder::owner(b))
-        throw TapeError("operands are on different tapes; record them on one", {"matmul", {}, {}, x.where()});
+        Recorder::refuse_mixed(a, b, "matmul", x.where());
     Recorder& recorder = Recorder::of(a, "matmul", x.where());
     const auto is_matrix = [&](Node z) { return recorder.at(z.index()).type.shape.rank() == 2; };
     if (is_matrix(a) && is_matrix(b)) return bind(Op::matmul, {x, y}, matmul_attributes(transposed));

@@ -203,10 +203,15 @@ const std::map<std::string, std::vector<Sample>> structural = {
 
 }  // namespace
 
+bool has_bodies(const Primitive& primitive) {
+    return std::any_of(std::begin(primitive.settings), std::end(primitive.settings),
+                       [](const Setting& its) { return its.name && its.kind == Setting::Kind::program; });
+}
+
 std::vector<const Primitive*> operations() {
     std::vector<const Primitive*> result;
     for (const Primitive* p : primitive_table())
-        if (!p->leaf && !p->takes_result) result.push_back(p);
+        if (!p->leaf && !p->takes_result && !has_bodies(*p)) result.push_back(p);
     return result;
 }
 

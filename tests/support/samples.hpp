@@ -50,7 +50,9 @@ std::vector<Tensor> sample_operands(const Primitive& primitive, const Sample& sa
 /// operand where there is one. Gives the primitive's result.
 Node record_with_derivative(Tape& tape, const Primitive& primitive, const Sample& sample);
 
-/// The library's primitives, but for leaves and further results.
+/// Whether it runs programs: what it computes is a matter of these (tests/bodies_*.cpp).
+bool has_bodies(const Primitive& primitive);
+/// The library's primitives, but for leaves, further results, and what has bodies.
 std::vector<const Primitive*> operations();
 
 }  // namespace gradtape::test

@@ -11,6 +11,7 @@ namespace gradtape {
 /// Which passes run, and on how many threads. Each pass keeps every bit of every result (but a NaN may become
 /// another NaN), unless its comment says otherwise; switching one off is for tests and for curiosity.
 struct CompileOptions {
+    bool inline_calls = true; ///< the bodies of calls take their places
     bool fold = true;         ///< constants are computed once, at compile time
     bool simplify = true;     ///< IEEE-safe rewrites
     bool merge = true;        ///< equal instructions become one, and so do equal parts of different ones

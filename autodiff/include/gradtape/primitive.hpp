@@ -12,9 +12,38 @@ namespace gradtape {
 /// Any number of integers, where a Shape holds eight.
 using Integers = std::vector<std::int64_t>;
 
-/// A named setting of one instruction: axes, flags, bounds. Compared by value, doubles by their bits.
+class Program;
+
+/// A program that is an attribute: what a call computes, or a loop again and again. Immutable; a copy is the same one; two are
+/// equal where their contents are, source lines aside. Of the program, what its results need is kept.
+class Subprogram {
+public:
+    static constexpr int max_depth = 32;
+
+    /// ValueError where the program has parameters, updates, guards or no result, or where programs are nested in it 32 deep.
+    explicit Subprogram(const Program& program, Where where = Where::here());
+    Subprogram(const Subprogram&) = default;
+    Subprogram& operator=(const Subprogram&) = default;
+
+    const Program& program() const noexcept;
+    /// Of its input leaves, in their order, and of its results.
+    std::span<const Type> inputs() const noexcept;
+    std::span<const Type> outputs() const noexcept;
+    /// 1, or one more than that of the deepest program in its instructions' attributes.
+    int depth() const noexcept;
+    /// How many instructions it has, those of all programs within it counted each time they are named; at most 2^62.
+    std::uint64_t weight() const noexcept;
+    std::size_t hash() const noexcept;
+    friend bool operator==(const Subprogram& a, const Subprogram& b);
+
+private:
+    struct Content;
+    std::shared_ptr<const Content> content_;
+};
+
+/// A named setting of one instruction: axes, flags, bounds, programs. Compared by value, doubles by their bits.
 struct Attribute {
-    using Value = std::variant<bool, std::int64_t, double, DType, Shape, Integers>;
+    using Value = std::variant<bool, std::int64_t, double, DType, Shape, Integers, Subprogram>;
     const char* name = "";
     Value value;
     friend bool operator==(const Attribute& a, const Attribute& b);
@@ -62,6 +91,14 @@ struct ShapeCall {
     [[noreturn]] void refuse_dtype(const std::string& problem) const;
 };
 
+/// A program that a kernel may run, as often as it likes.
+class BodyRun {
+public:
+    virtual ~BodyRun() = default;
+    /// Buffers are aligned and padded as a kernel's. No result lies where an operand does.
+    virtual void operator()(const void* const* operands, void* const* results) = 0;
+};
+
 /// What a kernel sees: contiguous, 64-byte aligned buffers, padded to whole 64-byte blocks.
 struct KernelCall {
     struct In {
@@ -77,6 +114,8 @@ struct KernelCall {
     const Type& type;
     const Attributes& attributes;
     std::span<const Out> further = {};  ///< of a primitive with several results: those after the first
+    BodyRun* const* bodies = nullptr;   ///< of the attributes that are programs, in their order
+    void* scratch = nullptr;            ///< room of the size that the primitive's `scratch` says
 
     /// The elements of operand i, which are T's; DTypeError where they are not.
     template <class T>
@@ -239,9 +278,9 @@ struct Accuracy {
 };
 
 /// An attribute that a primitive's instructions carry: its name and kind. `extents` are those of a shape, ≥ 0;
-/// `integers` are axes, steps, widths, as many as axes; `list` any number of them.
+/// `integers` are axes, steps, widths, as many as axes; `list` any number of them; `program` is a Subprogram.
 struct Setting {
-    enum class Kind : std::uint8_t { flag, integer, number, dtype, extents, integers, list };
+    enum class Kind : std::uint8_t { flag, integer, number, dtype, extents, integers, list, program };
     const char* name = nullptr;
     Kind kind = Kind::flag;
 };
@@ -273,6 +312,9 @@ struct Primitive {
     bool broadcasts = false;              ///< operands are broadcast to a common shape before it is recorded
     bool identity = false;                ///< same bytes in another shape: the result may share the operand's buffer
     int results = 1;                      ///< number of results; each after the first is an instruction `result` behind it
+    int (*results_by)(const Attributes&) = nullptr;         ///< where `results` is 0: their number
+    std::size_t (*scratch)(const Attributes&) = nullptr;    ///< bytes of room that the kernel needs for itself
+    bool inlined = false;                 ///< gives what its first program gives: compiled, that takes its place
     bool takes_result = false;            ///< is that instruction
     bool leaf = false;
     bool never_throws = false;            ///< the kernel: so a replay may write updates before it has run
@@ -285,6 +327,8 @@ struct Primitive {
     /// computes once what several functions of one value have as their part.
     const Primitive *part = nullptr, *rest = nullptr;
     std::int16_t op = -1;                 ///< of the library's: which one, by which its kernels are found; -1: one's own
+
+    int result_count(const Attributes& attributes) const { return results_by ? results_by(attributes) : results; }
 };
 
 /// Records a primitive of the user's: checks, computes, returns the result's node. `primitive` must outlive every

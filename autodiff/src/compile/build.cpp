@@ -2,14 +2,31 @@
 #include "build.hpp"
 
 #include "groups.hpp"
+#include "pipeline.hpp"
+
+#include <algorithm>
+#include <unordered_map>
 
 namespace gradtape::detail {
 namespace {
 
+struct BodyHash {
+    std::size_t operator()(const Subprogram& its) const noexcept { return its.hash(); }
+};
+
+/// The plans of a program's bodies, and of theirs: equal ones are one.
+class Bodies {
+public:
+    std::shared_ptr<const Plan> plan_of(const Subprogram& body, CompileOptions options, Where where);
+
+private:
+    std::unordered_map<Subprogram, std::shared_ptr<const Plan>, BodyHash> plans_;
+};
+
 class Builder {
 public:
-    Builder(const Program::Body& body, const CompileOptions& options, Where where)
-        : options_(options), schedule_(schedule(body, options)),
+    Builder(const Program::Body& body, const CompileOptions& options, Bodies& bodies, Where where)
+        : options_(options), bodies_(bodies), schedule_(schedule(body, options)),
           links_(options.fuse && options.chain ? make_chains(body, schedule_)
                                                : std::vector<ChainLink>(body.instructions.size())),
           values_(body, options, schedule_, plan_, where), groups_(schedule_, links_, options, values_, plan_) {
@@ -17,6 +34,7 @@ public:
     }
 
     Plan run() {
+        make_bodies();
         for (std::uint32_t u = 0; u < schedule_.units.size(); ++u) {
             const RowLoop* const loop = schedule_.loop_of(u);
             if (loop && u == loop->first) values_.begin_loop(*loop);
@@ -51,13 +69,14 @@ private:
         std::vector<const Type*> types;
         for (const Type& type : call.types) types.push_back(&type);
         const bool as_recorded = !values_.loop() && instruction.primitive->results == 1;
-        for (std::size_t k = 0; k < std::size_t(instruction.primitive->results); ++k)
+        for (std::size_t k = 0; k < std::size_t(instruction.primitive->result_count(instruction.attributes)); ++k)
             call.result_types.push_back(as_recorded ? instruction.type
                                                     : instruction.primitive->shape({types, call.attributes, instruction.primitive->name,
                                                                                     instruction.where, k}));
         if (const auto prepare = kernels_of(*instruction.primitive).prepare)
             call.prepared = prepare(types, call.result_types[0], call.attributes);
-        if (instruction.primitive->results > 1)
+        add_bodies(call);
+        if (instruction.primitive->results != 1)
             add_results(call, members, u);
         else
             add_result(call, members, u);
@@ -79,6 +98,28 @@ private:
         if (call.attributes.list().size() > 1) attributes.push_back({"keepdims", true});
         call.attributes = Attributes(attributes);
     }
+
+    /// Bodies are compiled as the program is, each once, and run by one thread; in one room, since one runs at a time.
+    void make_bodies() {
+        std::size_t most = 0;
+        for (const Unit& unit : schedule_.units)
+            for (const Attribute& attribute : at(unit.members[0]).attributes.list())
+                if (const Subprogram* its = std::get_if<Subprogram>(&attribute.value)) {
+                    const std::shared_ptr<const Plan> plan = bodies_.plan_of(*its, options_, at(unit.members[0]).where);
+                    if (number_of_body_.try_emplace(*its, plan_.bodies.size()).second) plan_.bodies.push_back(plan);
+                    most = std::max(most, blocks(plan->arena_bytes));
+                }
+        if (most > 0) plan_.body_room = values_.room(most);
+    }
+
+    void add_bodies(Call& call) {
+        if (call.primitive->scratch) call.scratch = values_.room_for_unit(blocks(call.primitive->scratch(call.attributes)));
+        call.first_body = plan_.call_bodies;
+        for (const Attribute& attribute : call.attributes.list())
+            if (const Subprogram* its = std::get_if<Subprogram>(&attribute.value)) call.bodies.push_back(number_of_body_.at(*its));
+        plan_.call_bodies += call.bodies.size();
+    }
+    static std::size_t blocks(std::size_t bytes) { return std::max<std::size_t>(64, (bytes + 63) / 64 * 64); }
 
     void add_result(Call& call, const std::vector<Index>& members, std::uint32_t u) {
         const Index last = members.back();
@@ -123,15 +164,28 @@ private:
     }
 
     const CompileOptions& options_;
+    Bodies& bodies_;
     Schedule schedule_;
     const std::vector<ChainLink> links_;
     Plan plan_;
     ValuePlan values_;
     Groups groups_;
+    std::unordered_map<Subprogram, std::size_t, BodyHash> number_of_body_;
 };
+
+std::shared_ptr<const Plan> Bodies::plan_of(const Subprogram& body, CompileOptions options, Where where) {
+    if (const auto known = plans_.find(body); known != plans_.end()) return known->second;
+    options.threads = 1;
+    std::string report;
+    const Program::Body best = optimised(body.program().body(), options, report);
+    return plans_[body] = std::make_shared<Plan>(Builder(best, options, *this, where).run());
+}
 
 }  // namespace
 
-Plan make_plan(const Program::Body& body, const CompileOptions& options, Where where) { return Builder(body, options, where).run(); }
+Plan make_plan(const Program::Body& body, const CompileOptions& options, Where where) {
+    Bodies bodies;
+    return Builder(body, options, bodies, where).run();
+}
 
 }  // namespace gradtape::detail

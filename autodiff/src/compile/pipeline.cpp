@@ -3,9 +3,13 @@
 
 #include "../ir/verify.hpp"
 
+#include <algorithm>
+
 namespace gradtape::detail {
 
 Program::Body optimised(Program::Body body, const CompileOptions& options, std::string& report) {
+    const bool calls = std::any_of(body.instructions.begin(), body.instructions.end(),
+                                   [](const Instruction& i) { return i.primitive->inlined; });
     const auto run = [&](bool wanted, const char* name, Body (*pass)(const Body&)) {
         if (!wanted) return;
         const std::size_t before = body.instructions.size();
@@ -17,6 +21,7 @@ Program::Body optimised(Program::Body body, const CompileOptions& options, std::
 #endif
     };
     report += "recorded: " + std::to_string(body.instructions.size()) + " instructions\n";
+    run(options.inline_calls && calls, "inline_calls", &inline_calls);
     run(options.remove_dead, "remove_dead", &remove_dead);
     run(options.fold, "fold", &fold_constants);
     run(options.simplify, "simplify", &simplify);

@@ -71,6 +71,8 @@ std::size_t Attributes::hash() const noexcept {
                     return s;
                 } else if constexpr (std::is_same_v<T, double>) {
                     return mix(seed, bits(value));
+                } else if constexpr (std::is_same_v<T, Subprogram>) {
+                    return mix(seed, value.hash());
                 } else {
                     return mix(seed, std::uint64_t(value));
                 }

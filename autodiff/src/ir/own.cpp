@@ -19,8 +19,9 @@ const char* fault_of(const Primitive& p) {
     if (p.takes_result) return "further results are made by the tape, with the first one";
     if (is_library(p)) return nullptr;
     if (p.op != -1) return "op is a number of the library's; of a primitive of one's own it is -1";
-    if (p.results < 1 || p.results > 64) return "a primitive has 1 to 64 results";
-    if (p.results > 1 && (p.elementwise || p.identity)) return "an elementwise primitive, or an identity, has one result";
+    if (p.results_by ? p.results != 0 : p.results < 1 || p.results > 64)
+        return p.results_by ? "results is 0 where results_by says how many there are" : "a primitive has 1 to 64 results";
+    if (p.results != 1 && (p.elementwise || p.identity)) return "an elementwise primitive, or an identity, has one result";
     if (p.arity < 1 && p.arity != Primitive::variadic) return "a primitive takes at least one operand, or is variadic";
     if (!p.shape || (!p.kernel && !p.identity)) return "a primitive needs a shape rule and a kernel";
     if (p.identity && p.arity != 1) return "an identity takes one operand";
@@ -38,6 +39,7 @@ bool is_of(Setting::Kind kind, const Attribute::Value& value) {
         case Kind::number: return std::holds_alternative<double>(value);
         case Kind::dtype: return std::holds_alternative<DType>(value) && exists(std::get<DType>(value));
         case Kind::list: return std::holds_alternative<Integers>(value);
+        case Kind::program: return std::holds_alternative<Subprogram>(value);
         default: return std::holds_alternative<Shape>(value);
     }
 }
@@ -50,6 +52,7 @@ const char* text_of(Setting::Kind kind) {
         case Kind::number: return "a number";
         case Kind::dtype: return "an element type";
         case Kind::extents: return "a shape";
+        case Kind::program: return "a program";
         default: return "a list of integers";
     }
 }

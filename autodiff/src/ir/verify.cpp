@@ -17,9 +17,10 @@ namespace {
 void verify_result(std::span<const Instruction> instructions, std::size_t index) {
     const Instruction &instruction = instructions[index], &made_by = instructions[instruction.operands[0]];
     const std::int64_t k = instruction.attributes.get<std::int64_t>("index");
-    if (k < 1 || k >= made_by.primitive->results)
+    const int count = made_by.primitive->leaf ? 1 : made_by.primitive->result_count(made_by.attributes);
+    if (k < 1 || k >= count)
         broken(instruction, index, "is result " + std::to_string(k) + " of " + made_by.primitive->name + ", which has " +
-                                       std::to_string(made_by.primitive->results));
+                                       std::to_string(count));
     std::vector<const Type*> types;
     for (Index operand : made_by.operands) types.push_back(&instructions[operand].type);
     const Type type = in_the_name_of(*made_by.primitive, made_by.where, [&] {

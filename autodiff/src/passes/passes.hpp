@@ -8,6 +8,8 @@ namespace gradtape::detail {
 
 using Body = Program::Body;
 
+/// The bodies of calls take their places.
+Body inline_calls(const Body& body);
 /// Instructions whose operands are all constants become constants, computed by the kernels that would have run.
 Body fold_constants(const Body& body);
 /// Rewrites that keep every bit: x·1, x/1, −−x, reshape of reshape, transpose of transpose, cast to the same dtype, …

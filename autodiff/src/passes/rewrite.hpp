@@ -33,6 +33,8 @@ public:
     void replace(Index old_index, Index value) noexcept { now_[old_index] = value; }
     /// An instruction that no old one stands for.
     Index append(Instruction instruction);
+    /// The tensor of the constant that was appended last.
+    void give(Index constant, const Tensor& value) { made_.constants.push_back({constant, value}); }
     /// Takes back the last instruction made.
     void drop_last();
 

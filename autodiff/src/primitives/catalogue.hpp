@@ -7,7 +7,8 @@
 #define GRADTAPE_WITHOUT_KERNELS(X) X(input) X(parameter) X(constant) X(guard) X(result) X(stop_gradient) X(reshape) \
     X(gather) X(scatter) X(scatter_add) X(dynamic_slice) X(dynamic_update_slice)                                  \
     X(argmax) X(argmin) X(sort) X(cumsum) \
-    X(triangle) X(cholesky) X(triangular_solve) X(lu) X(eigh) X(qr) X(svd) X(solve) X(inv) X(adjugate) X(det) X(slogdet)
+    X(triangle) X(cholesky) X(triangular_solve) X(lu) X(eigh) X(qr) X(svd) X(solve) X(inv) X(adjugate) X(det) X(slogdet) \
+    X(call)
 #define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \

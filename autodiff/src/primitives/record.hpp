@@ -52,6 +52,16 @@ struct Define : Primitive {
     constexpr Define further_result() const { return with([](Define& d) { d.takes_result = true; }); }
     /// So many results.
     constexpr Define giving(int count) const { return with([&](Define& d) { d.results = count; }); }
+    /// As many as its attributes say; it has bodies, and these may throw.
+    constexpr Define giving_by(int (*count)(const Attributes&)) const {
+        return with([&](Define& d) {
+            d.results = 0;
+            d.results_by = count;
+            d.never_throws = false;
+        });
+    }
+    constexpr Define with_room(std::size_t (*bytes)(const Attributes&)) const { return with([&](Define& d) { d.scratch = bytes; }); }
+    constexpr Define inlined() const { return with([](Define& d) { d.Primitive::inlined = true; }); }
     constexpr Define effect() const { return with([](Define& d) { d.Primitive::effect = true; }); }
     constexpr Define unary() const { return elementwise(1).takes(floats); }
     constexpr Define binary() const { return elementwise(2).takes(floats); }
@@ -104,11 +114,12 @@ struct Define : Primitive {
     constexpr Define overwriting() const { return with([](Define& d) { d.in_place = true; }); }
     constexpr Define piecewise_constant() const { return with([](Define& d) { d.differentiable = false; }); }
     /// The attributes of its instructions, in their order.
-    constexpr Define with_settings(Setting a, Setting b = {}, Setting c = {}) const {
+    constexpr Define with_settings(Setting a, Setting b = {}, Setting c = {}, Setting e = {}) const {
         return with([&](Define& d) {
             d.settings[0] = a;
             d.settings[1] = b;
             d.settings[2] = c;
+            d.settings[3] = e;
         });
     }
     constexpr Define with_optional_settings(Setting a, Setting b = {}) const {

@@ -109,15 +109,34 @@ void do_deferred(const Plan& plan) {
 
 }  // namespace
 
+/// A body's execution, as its kernel runs it.
+class Execution::Body : public BodyRun {
+public:
+    Body(std::shared_ptr<const Plan> plan, char* arena) : its_(std::move(plan), arena) {}
+
+    void operator()(const void* const* operands, void* const* results) override {
+        const Plan& plan = *its_.plan;
+        for (std::size_t k = 0; k < plan.input_buffers.size(); ++k) its_.point(plan.input_buffers[k], operands[k]);
+        for (std::size_t k = 0; k < plan.outputs.size(); ++k) its_.point(plan.outputs[k].buffer, results[k]);
+        its_.run_steps({});
+    }
+
+private:
+    Execution its_;
+};
+
+Execution::~Execution() = default;
+
+Execution::Execution(std::shared_ptr<const Plan> its_plan, char* arena) : plan(std::move(its_plan)) {
+    do_deferred(*plan);
+    at_.resize(plan->buffers.size());
+    settle_all(arena);
+}
+
 Execution::Execution(std::shared_ptr<const Plan> its_plan, Where where) : plan(std::move(its_plan)) {
     do_deferred(*plan);
     arena_ = make_arena(plan->arena_bytes);
     at_.resize(plan->buffers.size());
-    for (BufferId b = 0; b < plan->buffers.size(); ++b) {
-        const Buffer& buffer = plan->buffers[b];
-        if (buffer.home == Home::arena) point(b, arena_.get() + buffer.place);
-        if (buffer.home == Home::constant) point(b, plan->deferred->constants[buffer.place].raw());
-    }
     for (std::size_t i = 0; i < plan->input_types.size(); ++i) {
         inputs.push_back(plan->inputs.empty() ? unset(plan->input_types[i]) : plan->inputs[i]);
         point(plan->input_buffers[i], inputs[i].raw());
@@ -133,6 +152,17 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan, Where where) : plan(s
         point(output.buffer, outputs.back().raw());
     }
     released_ = plan->inputs.empty() || plan->parameters.empty();
+    settle_all(reinterpret_cast<char*>(arena_.get()));
+    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads, where);
+}
+
+/// Finds addresses: those in the arena and of constants for good.
+void Execution::settle_all(char* arena) {
+    for (BufferId b = 0; b < plan->buffers.size(); ++b) {
+        const Buffer& buffer = plan->buffers[b];
+        if (buffer.home == Home::arena) point(b, arena + buffer.place);
+        if (buffer.home == Home::constant) point(b, plan->deferred->constants[buffer.place].raw());
+    }
     operands_.resize(plan->call_operands);
     results_.resize(plan->call_results);
     kernel_results_.resize(plan->call_results);
@@ -144,7 +174,9 @@ Execution::Execution(std::shared_ptr<const Plan> its_plan, Where where) : plan(s
     for (const Call& call : plan->calls) settle(call);
     for (const Group& group : plan->groups)
         if (group.first != Group::npos) settle(group);
-    if (plan->threads > 1) team_ = std::make_unique<Team>(plan->threads, where);
+    for (const auto& body : plan->bodies) bodies_.push_back(std::make_unique<Body>(body, at_[plan->body_room]));
+    for (const Call& call : plan->calls)
+        for (std::size_t body : call.bodies) body_runs_.push_back(bodies_[body].get());
 }
 
 void Execution::point(BufferId buffer, const void* data) {
@@ -351,7 +383,8 @@ void Execution::run_call(std::uint32_t number) {
     const auto further = std::span(kernel_results_).subspan(call.first_result + 1, call.results.size() - 1);
     for (std::size_t k = 0; k < further.size(); ++k) further[k] = {outputs[k + 1], &call.result_types[k + 1]};
     in_the_name_of(*call.primitive, call.where, [&] {
-        call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further});
+        call.kernel({operands, outputs[0], call.result_types[0], call.attributes, further, body_runs_.data() + call.first_body,
+                     call.scratch == no_buffer ? nullptr : at_[call.scratch]});
     });
 }
 

@@ -8,6 +8,9 @@ namespace gradtape::detail {
 
 struct Execution {
     Execution(std::shared_ptr<const Plan> plan, Where where);
+    /// Of a body: in an arena, and on operands and results, of somebody else's.
+    Execution(std::shared_ptr<const Plan> plan, char* arena);
+    ~Execution();
 
     void set_input(std::size_t i, const Tensor& value, Where where);
     void set_parameter(std::size_t i, const Tensor& value, Where where);
@@ -26,6 +29,8 @@ struct Execution {
 
 private:
     class Running;
+    class Body;
+    void settle_all(char* arena);
     [[noreturn]] static void refuse_running(Where where);
     void run_steps(Where where);
 
@@ -74,6 +79,8 @@ private:
     std::vector<const void*> operands_, results_;  // of all calls: where they are
     std::vector<KernelCall::In> kernel_operands_;  // the same, for kernels whose sizes are not settled
     std::vector<KernelCall::Out> kernel_results_;
+    std::vector<std::unique_ptr<Body>> bodies_;  // the plan's
+    std::vector<BodyRun*> body_runs_;            // those of all calls
 };
 
 }  // namespace gradtape::detail

@@ -102,6 +102,9 @@ struct Call {
     std::vector<Type> types = {}, result_types = {};  ///< of operands and results
     std::vector<BufferId> operands = {};
     std::vector<BufferId> results = {};  ///< of several, no_buffer for those that are not wanted
+    std::vector<std::size_t> bodies = {};  ///< which of the plan's: the programs that the kernel runs
+    std::size_t first_body = 0;         ///< number of the first among those of all calls
+    BufferId scratch = no_buffer;       ///< room for the kernel itself
 };
 
 struct Copy {
@@ -168,6 +171,9 @@ struct Plan {
     std::vector<Group> groups;
     std::vector<PlannedLink> links;  ///< chain after chain
     std::vector<Call> calls;
+    /// Plans of programs that kernels run: one at a time, so in one room.
+    std::vector<std::shared_ptr<const Plan>> bodies;
+    BufferId body_room = no_buffer;
     std::vector<Copy> copies;
     std::vector<RowSteps> loops;
     std::vector<RowSum> row_sums;
@@ -183,7 +189,7 @@ struct Plan {
     std::size_t arena_bytes = 0;
     std::size_t unplanned_bytes = 0;
     std::size_t joined = 0;         ///< instructions that another one's kernel does along
-    std::size_t call_operands = 0, call_results = 0;  ///< of all calls together
+    std::size_t call_operands = 0, call_results = 0, call_bodies = 0;  ///< of all calls together
     std::size_t threads = 1;      ///< 1 where no step is worth sharing out
     std::shared_ptr<Deferred> deferred = std::make_shared<Deferred>();
     std::size_t slot_bytes = 0;

@@ -6,6 +6,7 @@
 #include "execution.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace gradtape {
 
@@ -16,6 +17,20 @@ GuardFailed::GuardFailed(double expected, double found, Where where)
                 shortest(found) + "; record again", {"guard", {}, {}, where}),
       expected_(expected),
       found_(found) {}
+
+namespace {
+
+/// Of inputs, parameters, outputs and constants; of bodies, which are nested at most 32 deep, the constants.
+std::size_t outside_bytes(const Plan& plan, std::unordered_set<const Plan*>& seen, bool body = false) {
+    std::size_t bytes = 0;
+    if (!seen.insert(&plan).second) return bytes;
+    for (const Buffer& buffer : plan.buffers)
+        if (buffer.home == Home::constant || (!body && buffer.home != Home::arena && buffer.home != Home::window)) bytes += buffer.bytes;
+    for (const auto& its : plan.bodies) bytes += outside_bytes(*its, seen, true);
+    return bytes;
+}
+
+}  // namespace
 
 const Plan& Compiled::plan(Where where) const {
     if (!plan_) throw TapeError("this compiled program was moved from", {"compile", {}, {}, where});
@@ -34,10 +49,8 @@ std::optional<std::size_t> Compiled::parameter_number(Node leaf, Where where) co
     return std::size_t(found - leaves.begin());
 }
 std::size_t Compiled::peak_bytes(Where where) const {
-    std::size_t bytes = plan(where).arena_bytes;
-    for (const Buffer& buffer : plan_->buffers)
-        if (buffer.home != Home::arena && buffer.home != Home::window) bytes += buffer.bytes;
-    return bytes;
+    std::unordered_set<const Plan*> seen;
+    return plan(where).arena_bytes + outside_bytes(*plan_, seen);
 }
 std::string Compiled::explain(Where where) const { return plan(where).report; }
 

@@ -12,6 +12,7 @@ namespace gradtape::detail::format {
 
 inline constexpr std::string_view magic = "gradtape program ";
 inline constexpr std::string_view version = "1";
+inline constexpr std::string_view version_with_functions = "2";
 
 /// Integers in attributes and extents of shapes are at most this: shape rules can add and multiply two of them.
 inline constexpr std::int64_t most = std::int64_t(1) << 31;
@@ -42,6 +43,7 @@ constexpr const char* to_string(Setting::Kind kind) noexcept {
         case Setting::Kind::number: return "a number";
         case Setting::Kind::dtype: return "an element type";
         case Setting::Kind::extents: return "a shape";
+        case Setting::Kind::program: return "a program";
         default: return "a list of integers";
     }
 }

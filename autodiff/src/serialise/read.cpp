@@ -1,5 +1,5 @@
 // Bytes to programs. Nothing is trusted: every rule is checked before what it protects is used.
-#include "../ir/program.hpp"
+#include "../ir/print.hpp"
 #include "../ir/verify.hpp"
 #include "../primitives/catalogue.hpp"
 #include "read.hpp"
@@ -32,13 +32,17 @@ public:
         if (!in_.take(format::magic)) in_.fail("this is no program file: it does not start with 'gradtape program'");
         const std::size_t start = in_.at();
         const std::string_view version = in_.line_rest();
-        if (version != format::version) in_.fail("unknown version; this library reads version 1", start);
+        const bool has_functions = version == format::version_with_functions;
+        if (version != format::version && !has_functions) in_.fail("unknown version; this library reads versions 1 and 2", start);
         in_.end_line();
+        if (has_functions && !in_.sees("function ")) in_.fail("expected a function: a program without any is of version 1");
+        while (has_functions && in_.sees("function ")) read_function();
         while (in_.sees("%")) read_instruction();
         read_results();
         while (in_.sees("update")) read_update();
         read_values();
         read_data();
+        settle_functions();
         body_->names = std::move(names_);
         return Program(std::move(body_));
     }
@@ -46,6 +50,65 @@ public:
 private:
     [[noreturn]] void refuse(const std::string& problem) const {
         throw ValueError(problem, {in_.reading().function, {}, {}, in_.reading().where});
+    }
+
+    /// A program that others use. Its constants' tensors come at the end of the file; without them it serves to check these.
+    struct Function {
+        std::unique_ptr<Program::Body> body;
+        std::vector<Index> constants;
+        std::size_t at;
+    };
+    /// Attribute `attribute` of an instruction, the function's of this number or the program's own, is function `its`.
+    struct Use {
+        std::size_t user;
+        Index instruction;
+        std::size_t attribute, its;
+    };
+
+    void read_function() {
+        const std::size_t start = in_.at();
+        in_.expect("function @f");
+        if (in_.digits(std::numeric_limits<Index>::max()) != functions_.size())
+            in_.fail("functions are numbered in order: expected @f" + std::to_string(functions_.size()), start);
+        in_.end_line();
+        while (in_.sees("%")) read_instruction();
+        read_results();
+        body_->names = names_;
+        subprograms_.push_back(subprogram(*body_, start));
+        functions_.push_back({std::exchange(body_, std::make_unique<Program::Body>()), std::exchange(constants_, {}), start});
+    }
+
+    Subprogram subprogram(const Program::Body& body, std::size_t at) const {
+        std::optional<Subprogram> result;
+        try {
+            result.emplace(Program(std::make_unique<Program::Body>(body)), Where{});
+        } catch (const Error& error) {
+            in_.fail(error.what(), at);
+        }
+        if (result->program().size() != body.instructions.size()) in_.fail("the function has an instruction that no result needs", at);
+        return *result;
+    }
+
+    /// Now that all tensors are known: each function is made anew, and takes its place in the attributes of those after it.
+    void settle_functions() {
+        auto use = uses_.begin();
+        const auto settle_uses = [&](std::size_t user, Program::Body& body) {
+            for (; use != uses_.end() && use->user == user; ++use) {
+                Attributes& attributes = body.instructions[use->instruction].attributes;
+                std::vector<Attribute> list(attributes.list().begin(), attributes.list().end());
+                list[use->attribute].value = subprograms_[use->its];
+                attributes = Attributes(std::span<const Attribute>(list));
+            }
+        };
+        for (std::size_t k = 0; k < functions_.size(); ++k) {
+            settle_uses(k, *functions_[k].body);
+            subprograms_[k] = subprogram(*functions_[k].body, functions_[k].at);
+        }
+        settle_uses(functions_.size(), *body_);
+        const Functions used(*body_);
+        for (std::size_t k = 0; k < functions_.size(); ++k)
+            if (k >= used.all().size() || !(used.all()[k] == subprograms_[k]))
+                in_.fail("the function is not used, or is there twice, or not in the order of use", functions_[k].at);
     }
 
     const Instruction& instruction(Index index) const { return body_->instructions[index]; }
@@ -119,7 +182,11 @@ private:
             const Setting* setting = count < Attributes::max ? &p.settings[count] : nullptr;
             if (!setting || !setting->name || name != setting->name) refuse_attribute(p, count, name, start);
             in_.expect("=");
-            list[count++] = {setting->name, attribute(setting->kind)};
+            if (setting->kind == Setting::Kind::program)
+                list[count] = {setting->name, function(count)};
+            else
+                list[count] = {setting->name, attribute(setting->kind)};
+            ++count;
         }
         const bool more = count < Attributes::max && p.settings[count].name;
         if (more && !(count == 0 && p.settings_optional))
@@ -134,6 +201,15 @@ private:
                 in_.fail(its + (k < count ? " is given twice" : " is out of order") + "; expected " +
                          (count < Attributes::max && p.settings[count].name ? p.settings[count].name : "no more"), at);
         in_.fail(std::string(p.name) + " has no " + its, at);
+    }
+
+    Subprogram function(std::size_t attribute) {
+        const std::size_t start = in_.at();
+        in_.expect("@f");
+        const std::uint64_t its = in_.digits(std::numeric_limits<Index>::max());
+        if (its >= functions_.size()) in_.fail("function @f" + std::to_string(its) + " does not come before its use", start);
+        uses_.push_back({functions_.size(), Index(body_->instructions.size()), attribute, std::size_t(its)});
+        return subprograms_[std::size_t(its)];
     }
 
     Attribute::Value attribute(Setting::Kind kind) {
@@ -193,25 +269,40 @@ private:
         body_->updates.push_back({parameter, next});
     }
 
-    /// The leaves with a tensor in the file: all constants without a number; then all inputs and parameters, or none.
+    /// A leaf with a tensor in the file, and where that goes.
+    struct Leaf {
+        const Program::Body* body;
+        Index index;
+        std::string name;  ///< "@f0 %3"
+        std::vector<Program::Body::Constant>* constants;
+        std::vector<Tensor>* values;
+    };
+
+    void add_leaves(Program::Body& body, std::span<const Index> indices, const std::string& function, std::vector<Tensor>* values = nullptr) {
+        for (Index i : indices) leaves_.push_back({&body, i, function + "%" + std::to_string(i), &body.constants, values});
+    }
+
+    /// All constants without a number, of functions first; then all inputs and parameters, or none.
     void read_values() {
-        leaves_ = constants_;
-        leaves_.insert(leaves_.end(), body_->inputs.begin(), body_->inputs.end());
-        leaves_.insert(leaves_.end(), body_->parameters.begin(), body_->parameters.end());
+        for (std::size_t k = 0; k < functions_.size(); ++k)
+            add_leaves(*functions_[k].body, functions_[k].constants, "@f" + std::to_string(k) + " ");
+        add_leaves(*body_, constants_, "");
+        const std::size_t constants = leaves_.size();
+        add_leaves(*body_, body_->inputs, "", &body_->input_values);
+        add_leaves(*body_, body_->parameters, "", &body_->parameter_values);
         while (in_.take("value ")) {
             const std::size_t start = in_.at();
-            const Index index = value(body_->instructions.size(), "value");
             if (given_ == leaves_.size()) in_.fail("no more leaves need a value", start);
-            if (index != leaves_[given_]) in_.fail("expected the value of %" + std::to_string(leaves_[given_]), start);
-            const Type& type = instruction(index).type;
+            const Leaf& leaf = leaves_[given_];
+            if (in_.line_rest() != leaf.name) in_.fail("expected the value of " + leaf.name, start);
+            const Type& type = leaf.body->instructions[leaf.index].type;
             bytes_needed_ += std::size_t(type.shape.elements()) * size_of(type.dtype);
             if (bytes_needed_ > in_.size())
                 in_.fail("the file is too short for a value of type " + to_string(type), start);
             in_.end_line();
             ++given_;
         }
-        if (given_ != leaves_.size() && given_ != constants_.size())
-            in_.fail("the value of %" + std::to_string(leaves_[given_]) + " is missing");
+        if (given_ != leaves_.size() && given_ != constants) in_.fail("the value of " + leaves_[given_].name + " is missing");
     }
 
     void read_data() {
@@ -231,11 +322,12 @@ private:
         if (sum != format::checksum(data, format::checksum(in_.bytes().substr(0, sum_at))))
             in_.fail("the checksum is wrong: the file is damaged", sum_at);
         for (std::size_t k = 0; k < given_; ++k) {
-            const Tensor value = tensor(instruction(leaves_[k]).type);
-            if (k < constants_.size())
-                body_->constants.push_back({leaves_[k], value});
+            const Leaf& leaf = leaves_[k];
+            const Tensor value = tensor(leaf.body->instructions[leaf.index].type);
+            if (leaf.values)
+                leaf.values->push_back(value);
             else
-                (k < constants_.size() + body_->inputs.size() ? body_->input_values : body_->parameter_values).push_back(value);
+                leaf.constants->push_back({leaf.index, value});
         }
     }
 
@@ -256,7 +348,10 @@ private:
     std::vector<Index> operands_;  // scratch
     std::set<Index> updated_;
     std::vector<Index> constants_;  // those that need a tensor
-    std::vector<Index> leaves_;
+    std::vector<Leaf> leaves_;
+    std::vector<Function> functions_;
+    std::vector<Subprogram> subprograms_;  // the functions, as far as they are known
+    std::vector<Use> uses_;                // in their order
     std::size_t given_ = 0, bytes_needed_ = 0;
 };
 

@@ -44,6 +44,7 @@ bool is_of_kind(const Attribute::Value& value, Setting::Kind kind) {
             const Integers* list = std::get_if<Integers>(&value);
             return list && format::are_allowed(*list);
         }
+        case Kind::program: return std::holds_alternative<Subprogram>(value);
         default: {
             const Shape* list = std::get_if<Shape>(&value);
             return list && (kind == Kind::extents ? format::is_allowed(*list) : format::are_allowed({list->begin(), list->end()}));
@@ -84,20 +85,37 @@ struct Values {
     std::vector<const Tensor*> tensors;
     std::size_t bytes = 0;
 
-    void add(Index leaf, const Tensor& tensor) {
-        lines += "value %" + std::to_string(leaf) + "\n";
+    /// Of a function's leaf, with its name and a blank before it.
+    void add(Index leaf, const Tensor& tensor, const std::string& function = "") {
+        lines += "value " + function + "%" + std::to_string(leaf) + "\n";
         tensors.push_back(&tensor);
         bytes += tensor.bytes();
     }
 };
 
-Values values_of(const Program::Body& body, const SaveOptions& options) {
+Values values_of(const Program::Body& body, const Functions& functions, const SaveOptions& options) {
     Values values;
+    for (const Subprogram& its : functions.all())
+        for (const auto& constant : its.program().body().constants)
+            values.add(constant.index, constant.value, functions.name(its) + " ");
     for (const auto& constant : body.constants) values.add(constant.index, constant.value);
     if (!options.leaf_values) return values;
     for (std::size_t k = 0; k < body.input_values.size(); ++k) values.add(body.inputs[k], body.input_values[k]);
     for (std::size_t k = 0; k < body.parameter_values.size(); ++k) values.add(body.parameters[k], body.parameter_values[k]);
     return values;
+}
+
+/// Instructions and results.
+std::string text_of(const Program::Body& body, const Functions& functions, Known& known) {
+    std::string text;
+    for (Index i = 0; i < body.instructions.size(); ++i) {
+        const Instruction& instruction = body.instructions[i];
+        check(instruction, i, known);
+        text += instruction_text(i, instruction, NanText::bits, functions) + place(instruction.where) + "\n";
+    }
+    text += "return";
+    for (const Index output : body.outputs) text += " %" + std::to_string(output);
+    return text + "\n";
 }
 
 }  // namespace
@@ -106,18 +124,14 @@ std::string to_bytes(const Program& program, const SaveOptions& options, Where w
     verify(program, where);
     const Program::Body& body = program.body(where);
     Known known = library();
-    std::string text = std::string(format::magic) + std::string(format::version) + "\n";
-    for (Index i = 0; i < body.instructions.size(); ++i) {
-        const Instruction& instruction = body.instructions[i];
-        check(instruction, i, known);
-        text += instruction_text(i, instruction, NanText::bits) + place(instruction.where) + "\n";
-    }
-    text += "return";
-    for (const Index output : body.outputs) text += " %" + std::to_string(output);
-    text += "\n";
+    const Functions functions(body);
+    std::string text = std::string(format::magic) + std::string(functions.all().empty() ? format::version : format::version_with_functions) + "\n";
+    for (const Subprogram& its : functions.all())
+        text += "function " + functions.name(its) + "\n" + text_of(its.program().body(), functions, known);
+    text += text_of(body, functions, known);
     for (const auto& update : body.updates)
         text += "update %" + std::to_string(update.parameter) + " %" + std::to_string(update.value) + "\n";
-    const Values values = values_of(body, options);
+    const Values values = values_of(body, functions, options);
     text += values.lines + "data " + std::to_string(values.bytes) + " ";
     std::string data;
     data.reserve(values.bytes);

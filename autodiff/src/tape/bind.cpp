@@ -25,12 +25,14 @@ struct Call {
 /// The one recorder of all nodes.
 Recorder& common_recorder(const Call& call) {
     Recorder* recorder = nullptr;
+    const Operand* before = nullptr;
     for (const Operand& x : call.operands) {
         if (!x.is_node()) continue;
         Recorder& its = Recorder::of(x.node(), call.primitive.name, call.where);
-        if (recorder && recorder != &its)
-            throw TapeError("operands are on different tapes; record them on one", {call.primitive.name, {}, {}, call.where});
+        if (recorder && recorder != &its) [[unlikely]]
+            Recorder::refuse_mixed(x.node(), before->node(), call.primitive.name, call.where);
         recorder = &its;
+        before = &x;
     }
     if (!recorder)
         throw TapeError("needs at least one node; make one with Tape::constant", {call.primitive.name, {}, {}, call.where});
@@ -141,7 +143,7 @@ Node apply(const Primitive& primitive, std::span<const Node> operands, const Att
     std::vector<detail::Index> indices;
     for (const Node& x : operands) {
         if (&detail::Recorder::of(x, primitive.name, where) != &recorder)
-            throw TapeError("operands are on different tapes; record them on one", {primitive.name, {}, {}, where});
+            detail::Recorder::refuse_mixed(x, operands[0], primitive.name, where);
         indices.push_back(x.index());
     }
     detail::check_settings(primitive, attributes, where);

@@ -1,7 +1,9 @@
-// Plain evaluation: the program is recorded again on a tape of its own.
+// Recording again.
 #include "evaluate.hpp"
 
 #include "../ir/own.hpp"
+
+#include <cstring>
 
 namespace gradtape::detail {
 namespace {
@@ -33,20 +35,34 @@ Evaluation::Evaluation(const Program::Body& body, std::span<const Tensor> inputs
     : body_(body), inputs_(inputs), parameters_(parameters) {
     check_leaves(body, "input", body.inputs, inputs, where);
     check_leaves(body, "parameter", body.parameters, parameters, where);
-    now_.reserve(body.instructions.size());
 }
 
 bool Evaluation::step() {
-    const Index index = Index(now_.size());
-    if (index == body_.instructions.size()) return false;
+    if (recording_.is_done()) return false;
+    const Index index = recording_.next();
     const Instruction& instruction = body_.instructions[index];
     Recorder& recorder = Recorder::in(tape_);
+    if (is_at(body_.inputs, next_input_, index))
+        recording_.put(recorder.leaf(Op::input, inputs_[next_input_++], instruction.where).index());
+    else if (is_at(body_.parameters, next_parameter_, index))
+        recording_.put(recorder.leaf(Op::parameter, parameters_[next_parameter_++], instruction.where).index());
+    else
+        recording_.record();
+    return true;
+}
+
+void Evaluation::restart() {
+    Recorder::in(tape_).clear();
+    recording_.restart();
+    next_input_ = next_parameter_ = 0;
+}
+
+void Rerecording::record() {
+    const Index index = next();
+    const Instruction& instruction = body_.instructions[index];
+    Recorder& recorder = *recorder_;
     Node made;
-    if (is_at(body_.inputs, next_input_, index)) {
-        made = recorder.leaf(Op::input, inputs_[next_input_++], instruction.where);
-    } else if (is_at(body_.parameters, next_parameter_, index)) {
-        made = recorder.leaf(Op::parameter, parameters_[next_parameter_++], instruction.where);
-    } else if (next_constant_ < body_.constants.size() && body_.constants[next_constant_].index == index) {
+    if (next_constant_ < body_.constants.size() && body_.constants[next_constant_].index == index) {
         made = recorder.leaf(Op::constant, body_.constants[next_constant_++].value, instruction.where);
     } else if (instruction.primitive->leaf) {
         made = recorder.number(instruction.type, instruction.attributes.get<double>("value"), instruction.where);
@@ -60,9 +76,44 @@ bool Evaluation::step() {
             return recorder.record(*instruction.primitive, operands_, instruction.attributes, instruction.where);
         });
     }
-    now_.push_back(made.index());
-    return true;
+    put(made.index());
 }
+
+class TapeBodies::Run : public BodyRun {
+public:
+    explicit Run(const Subprogram& its)
+        : its_(its), operands_(its.inputs().size()), evaluation_(its.program().body(), blank(), {}) {}
+
+    void operator()(const void* const* operands, void* const* results) override {
+        for (std::size_t k = 0; k < operands_.size(); ++k) operands_[k] = Tensor::adopt(its_.inputs()[k], nullptr, operands[k]);
+        evaluation_.restart();
+        while (evaluation_.step()) {}
+        for (std::size_t k = 0; k < its_.outputs().size(); ++k) {
+            const Tensor result = evaluation_.value(its_.program().body().outputs[k]);
+            std::memcpy(results[k], result.raw(), result.bytes());
+        }
+    }
+
+private:
+    /// Operands of the right types, to begin with.
+    std::span<const Tensor> blank() {
+        for (std::size_t k = 0; k < operands_.size(); ++k) operands_[k] = Tensor::adopt(its_.inputs()[k], nullptr, nullptr);
+        return operands_;
+    }
+
+    const Subprogram its_;
+    std::vector<Tensor> operands_;
+    Evaluation evaluation_;
+};
+
+TapeBodies::TapeBodies(const Attributes& attributes) {
+    for (const Attribute& attribute : attributes.list())
+        if (const Subprogram* its = std::get_if<Subprogram>(&attribute.value)) {
+            owned_.push_back(std::make_unique<Run>(*its));
+            runs_.push_back(owned_.back().get());
+        }
+}
+TapeBodies::~TapeBodies() = default;
 
 std::vector<Tensor> evaluate(const Program::Body& body, std::span<const Tensor> inputs,
                              std::span<const Tensor> parameters) {

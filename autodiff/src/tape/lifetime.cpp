@@ -26,6 +26,7 @@ Recorder* Recorder::make(bool abstract) {
     }
     if (!recorder) recorder = new Recorder;
     recorder->abstract_ = abstract;
+    recorder->body_ = false;
     recorder->set_generation(++recorder->recordings_);
     return recorder;
 }
@@ -82,6 +83,13 @@ void Recorder::refuse_stale(const Node& node, const char* asker, Where where) {
                     {asker, {}, {}, where});
 }
 
+void Recorder::refuse_mixed(const Node& a, const Node& b, const char* asker, Where where) {
+    if (a.recorder_->body_ || b.recorder_->body_)
+        throw TapeError("a node of another tape is used within a body, which has a tape of its own; give it to the operation as an operand",
+                        {asker, {}, {}, where});
+    throw TapeError("operands are on different tapes; record them on one", {asker, {}, {}, where});
+}
+
 void Recorder::refuse_closed(const char* asker, Where where) const {
     throw TapeError(std::string("the tape is computing ") + closed_by_ + "; a shape rule or a kernel cannot use it",
                     {asker, {}, {}, where});
@@ -112,7 +120,7 @@ Node Recorder::record_own(const Primitive& primitive, std::span<const Index> ope
         const Type type = infer(primitive, operands, attributes, where);
         check_result(primitive, types_, type, where);
         types = infer_further(primitive, attributes, type, where);
-        if (types.size() > 1)
+        if (primitive.results != 1)
             values = compute_results(primitive, operands, attributes, types);
         else if (!abstract_)
             compute(primitive, operands, attributes, type, values[0]);

@@ -1,5 +1,5 @@
 // Recording: infer the type, compute the value, append the instruction.
-#include "recorder.hpp"
+#include "evaluate.hpp"
 
 #include "../support/extents.hpp"
 #include "../support/number.hpp"
@@ -156,7 +156,7 @@ void Recorder::compute(const Primitive& primitive, std::span<const Index> operan
 std::vector<Type> Recorder::infer_further(const Primitive& primitive, const Attributes& attributes, const Type& first,
                                           const Where& where) const {
     std::vector<Type> types{first};
-    for (std::size_t k = 1; k < std::size_t(primitive.results); ++k) {
+    for (std::size_t k = 1; k < std::size_t(primitive.result_count(attributes)); ++k) {
         types.push_back(primitive.shape({types_, attributes, primitive.name, where, k}));
         check_exists(types.back().shape, primitive.name, where, "result of shape ");
     }
@@ -175,7 +175,12 @@ std::vector<Recorder::Value> Recorder::compute_results(const Primitive& primitiv
         values[k] = allocate(padded_bytes(types[k]));
         outputs.push_back({values[k].data, &types[k]});
     }
-    kernel_of(primitive, kernels_)({inputs_, outputs[0].data, types[0], attributes, std::span(outputs).subspan(1)});
+    const TapeBodies bodies(attributes);
+    const Arena::Mark mark = arena_.mark();
+    void* const scratch = primitive.scratch ? arena_.allocate(primitive.scratch(attributes)).data : nullptr;
+    kernel_of(primitive, kernels_)(
+        {inputs_, outputs[0].data, types[0], attributes, std::span(outputs).subspan(1), bodies.data(), scratch});
+    arena_.take_back(mark);
     return values;
 }
 
@@ -199,14 +204,15 @@ Node Recorder::record_results(const Primitive& primitive, std::span<const Index>
 
 std::vector<Node> Recorder::results(Index first) {
     std::vector<Node> nodes;
-    for (int k = 0; k < instructions_[first].primitive->results; ++k) nodes.push_back(node(first + Index(k)));
+    const Instruction& its = instructions_[first];
+    for (int k = 0; k < its.primitive->result_count(its.attributes); ++k) nodes.push_back(node(first + Index(k)));
     return nodes;
 }
 
 Node Recorder::record(const Primitive& primitive, std::span<const Index> operands, const Attributes& attributes,
                       const Where& where) {
     const Type type = infer(primitive, operands, attributes, where);
-    if (primitive.results > 1) [[unlikely]] return record_results(primitive, operands, attributes, type, where);
+    if (primitive.results != 1) [[unlikely]] return record_results(primitive, operands, attributes, type, where);
     Value value;  // filled in before the kernel runs: read right after, as one register, it would be waited for
     if (!abstract_) compute(primitive, operands, attributes, type, value);
     return append(primitive, operands, attributes, type, where, value);

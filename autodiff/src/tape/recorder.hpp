@@ -54,6 +54,11 @@ public:
     const Instruction& at(Index index) const noexcept { return instructions_[index]; }
     std::size_t size() const noexcept { return instructions_.size(); }
 
+    /// Whether a body is being recorded: nodes of the tape around it are refused as such.
+    void is_body(bool yes) noexcept { body_ = yes; }
+    /// TapeError for nodes of two tapes.
+    [[noreturn]] static void refuse_mixed(const Node& a, const Node& b, const char* asker, Where where);
+
     Node leaf(Op kind, const Tensor& value, Where where);
     Node leaf(Op kind, const Type& type, Where where);
     bool is_abstract() const noexcept { return abstract_; }
@@ -243,6 +248,7 @@ private:
     Where origin_;
     bool guards_ = false;
     bool abstract_ = false;
+    bool body_ = false;
 };
 
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.

@@ -15,6 +15,11 @@ void check_floating(const Recorder& recorder, const char* asker, Node node, Wher
                                     "; derivatives need float32 or float64", {asker, {type.shape}, {}, where});
 }
 
+/// Whether derivatives go on from it to its operands. Of several results the first may be an integer, and others not.
+bool leads_on(const Instruction& instruction) {
+    return instruction.primitive->differentiable && (is_floating(instruction.type.dtype) || instruction.primitive->results != 1);
+}
+
 }  // namespace
 
 Path::Path(const char* asker, std::span<const Node> ys, std::span<const Node> wrt, Where where) {
@@ -43,7 +48,7 @@ void Path::find_needed(std::span<const Node> ys) {
     for (Node y : ys) search_.add(first_, y.index());
     for (std::size_t k = 0; k < search_.found.size(); ++k) {
         const Instruction& instruction = recorder_->at(search_.found[k].index);
-        if (!instruction.primitive->differentiable || !is_floating(instruction.type.dtype)) continue;
+        if (!leads_on(instruction)) continue;
         for (Index operand : instruction.operands) search_.add(first_, operand);
     }
 }
@@ -67,7 +72,7 @@ void Path::keep_dependent() {
 /// entry counts only where the step there names it.
 void Path::keep(Index i, bool wanted) {
     const Instruction& instruction = recorder_->at(i);
-    if (!wanted && instruction.primitive->differentiable && is_floating(instruction.type.dtype))
+    if (!wanted && leads_on(instruction))
         for (Index operand : instruction.operands) wanted = wanted || find(operand);
     if (!wanted) return;
     search_.places[i] = Index(steps_.size());

@@ -152,7 +152,7 @@ private:
             batched.push_back(batched_[operand]);
             any = any || batched.back();
         }
-        std::vector<Node> results(std::size_t(its.results));
+        std::vector<Node> results(std::size_t(its.result_count(instruction.attributes)));
         const BatchCall call{its, {operands, instruction.attributes}, batched, inputs_.size, results};
         if (!any)
             call.apply(operands, instruction.attributes);

@@ -94,7 +94,7 @@ Node push(Path& path, Index index, FurtherTangents& further) {
     if (!any) return {};
     const Operands x{operands, instruction.attributes};
     const Node z = recorder.node(index);
-    if (primitive.results > 1 && primitive.jvp) {
+    if (primitive.results != 1 && primitive.jvp) {
         const std::vector<Node>& all = further[index] = by_rule(instruction, x, recorder.results(index), path, dots);
         return all[0];
     }

@@ -107,7 +107,7 @@ void pull(Path& path, Path::Step z, Recorder::Origin& origin, Scratch& scratch) 
     given.clear(operands.size());
     for (std::size_t k = 0; k < operands.size(); ++k) {
         Path::Step* const x = path.find(operands[k].index());
-        if (!x) continue;
+        if (!x || !is_floating(recorder.at(x->index).type.dtype)) continue;
         given.states[k] = GiveState::wanted;
         if (!scratch.parts.wait(x->index)) continue;
         scratch.parts.settle(recorder, origin, *x);
@@ -117,8 +117,9 @@ void pull(Path& path, Path::Step z, Recorder::Origin& origin, Scratch& scratch) 
         const Node its = recorder.node(z.index);
         given.ask(primitive, {operands, attributes}, {&its, 1}, {&z.derivative, 1}, where);
     } else {
-        const std::vector<Node> z_bars = scratch.further.take(z.index, z.derivative, std::size_t(primitive.results));
-        given.ask(primitive, {operands, attributes}, recorder.results(z.index), z_bars, where);
+        const std::vector<Node> results = recorder.results(z.index);
+        const std::vector<Node> z_bars = scratch.further.take(z.index, z.derivative, results.size());
+        given.ask(primitive, {operands, attributes}, results, z_bars, where);
     }
     recorder.check_not_abandoned(primitive.name, where);
     for (std::size_t k = 0; k < operands.size(); ++k) {
