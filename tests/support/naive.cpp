@@ -388,6 +388,7 @@ const std::map<std::string, Function> structural = {
     {"broadcast_to", broadcast_to},
     {"reshape", [](const Call& call) { return call[0].elements; }},
     {"guard", [](const Call& call) { return call[0].elements; }},
+    {"barrier", [](const Call& call) { return call[0].elements; }},
     {"transpose", transpose},
     {"slice", slice},
     {"unslice", unslice},

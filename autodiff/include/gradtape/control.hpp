@@ -5,7 +5,6 @@
 // instructions with bodies. Bodies are nested at most 32 deep (ValueError).
 #pragma once
 
-#include <gradtape/primitive.hpp>
 #include <gradtape/program.hpp>
 
 #include <functional>
@@ -26,5 +25,21 @@ std::vector<Node> expand(const Subprogram& body, const Several<Node>& operands, 
 std::vector<Node> call(const BodyFunction& f, const Several<Node>& operands, Where where = Where::here());
 /// The same of a body.
 std::vector<Node> call(const Subprogram& body, const Several<Node>& operands, Where where = Where::here());
+
+/// f(operands), of which nothing is kept for the reverse pass: that computes f once more, from the operands, when it gets there.
+/// So a replay holds the values within f no longer than f, or its reverse pass, runs; and so does a tape.
+std::vector<Node> checkpoint(const BodyFunction& f, const Several<Node>& operands, Where where = Where::here());
+
+/// x̄ from the operands x, the results z and the cotangents z̄ (default-made for what is not floating): one for each operand,
+/// default-made for zero.
+using VjpFunction = std::function<Several<Node>(std::span<const Node> x, std::span<const Node> z, std::span<const Node> z_bar)>;
+/// ż from the operands x, the results z and the tangents ẋ, likewise.
+using JvpFunction = std::function<Several<Node>(std::span<const Node> x, std::span<const Node> z, std::span<const Node> x_dot)>;
+
+/// f(operands) with a reverse pass of one's own. Differentiated again, it is the rule that is; forward mode is its transpose, so
+/// it has to be linear in z̄ (else its slope at z̄ = 0 is taken). Bodies and derivatives are instructions like any others.
+std::vector<Node> custom_vjp(const BodyFunction& f, const VjpFunction& rule, const Several<Node>& operands, Where where = Where::here());
+/// f(operands) with a forward mode of one's own; the reverse pass is its transpose.
+std::vector<Node> custom_jvp(const BodyFunction& f, const JvpFunction& rule, const Several<Node>& operands, Where where = Where::here());
 
 }  // namespace gradtape

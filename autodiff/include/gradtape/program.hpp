@@ -3,6 +3,7 @@
 
 #include <gradtape/tape.hpp>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,33 @@ public:
 
 private:
     std::unique_ptr<Body> body_;
+};
+
+/// A program that is an attribute: what a call computes, or a loop again and again. Immutable; a copy is the same one; two are
+/// equal where their contents are, source lines aside. Of the program, what its results need is kept.
+class Subprogram {
+public:
+    static constexpr int max_depth = 32;
+
+    /// ValueError where the program has parameters, updates, guards or no result, or where programs are nested in it 32 deep.
+    explicit Subprogram(const Program& program, Where where = Where::here());
+    Subprogram(const Subprogram&) = default;
+    Subprogram& operator=(const Subprogram&) = default;
+
+    const Program& program() const noexcept;
+    /// Of its input leaves, in their order, and of its results.
+    std::span<const Type> inputs() const noexcept;
+    std::span<const Type> outputs() const noexcept;
+    /// 1, or one more than that of the deepest program in its instructions' attributes.
+    int depth() const noexcept;
+    /// How many instructions it has, those of all programs within it counted each time they are named; at most 2^62.
+    std::uint64_t weight() const noexcept;
+    std::size_t hash() const noexcept;
+    friend bool operator==(const Subprogram& a, const Subprogram& b);
+
+private:
+    struct Content;
+    std::shared_ptr<const Content> content_;
 };
 
 /// The text form; docs/program_text.md gives its grammar.
