@@ -5,6 +5,7 @@
 #include <gradtape/check.hpp>
 #include <gradtape/control.hpp>
 #include <gradtape/linalg.hpp>
+#include <gradtape/loops.hpp>
 #include <gradtape/nn/explicit_backprop.hpp>
 #include <gradtape/nn/nn.hpp>
 #include <gradtape/nonfinite.hpp>
@@ -45,7 +46,7 @@ struct Things {
     Tensor t{{1, 2, 3}, {4, 5, 6}}, moved{1, 2};
     const Tensor stolen = std::move(moved);
     const Node x = tape.input(t), w = tape.parameter(Tensor{1, 2, 3}), y = sum(x * w), foreign = other.input(t);
-    const Node counts = tape.input(t.as(DType::int64)), single = tape.input(t.as(DType::float32)), flags = x > 2.0;
+    const Node counts = tape.input(t.as(DType::int64)), single = tape.input(t.as(DType::float32)), flags = x > 2.0, yes = sum(x) > 2.0;
     const Node key = tape.input(random_key(1)), nothing = tape.input(Tensor::zeros({0, 3})), type_only = abstract.input(Type{DType::float64, {2, 3}});
     const Node unset{};
     Node stale = cleared.input(t), gone;
@@ -147,6 +148,9 @@ const Case of_a_node[] = {
     CASE("triangular_solve", triangular_solve(o.x, z)), CASE("lu", lu(z)), CASE("eigh", eigh(z)), CASE("qr", qr(z)), CASE("svd", svd(z)), CASE("lstsq", lstsq(z, o.x)), CASE("lstsq", lstsq(o.x, z)), CASE("solve", solve(z, o.x)), CASE("solve", solve(o.x, z)), CASE("solve", solve(Lu{z, z, z}, o.x)),
     CASE("inv", inv(z)), CASE("inv", inv(Lu{z, z, z})), CASE("det", det(z)), CASE("det", det(Lu{z, z, z})), CASE("slogdet", slogdet(z)), CASE("slogdet", slogdet(Lu{z, z, z})),
     CASE("call", call([](auto at) { return exp(at[0]); }, {z})), CASE("call", call([](auto at) { return exp(at[0]); }, {o.x, z})), CASE("call", call(o.body, {z})), CASE("expand", expand(o.body, {z})),
+    CASE("scan", scan([](auto c, auto) { return ScanStep{c[0], {}}; }, o.y, z)), CASE("scan", scan([](auto c, auto) { return ScanStep{c[0] * 2.0, {}}; }, z, o.x)),
+    CASE("cond", cond(z, [](auto at) { return at[0]; }, [](auto at) { return at[0]; }, {o.x})), CASE("cond", cond(o.yes, [](auto at) { return at[0]; }, [](auto at) { return at[0]; }, {z})),
+    CASE("while_loop", while_loop([](auto s) { return sum(s[0]) > 100.0; }, [](auto s) { return s[0] * 2.0; }, {z})), CASE("fori_loop", fori_loop(0, 2, [](Node, auto s) { return s[0]; }, {z})),
     CASE("checkpoint", checkpoint([](auto at) { return exp(at[0]); }, {z})), CASE("custom_vjp", custom_vjp([](auto at) { return exp(at[0]); }, [](auto, auto at, auto bar) { return at[0] * bar[0]; }, {z})),
     CASE("custom_jvp", custom_jvp([](auto at) { return exp(at[0]); }, [](auto, auto at, auto dot) { return at[0] * dot[0]; }, {z})),
     CASE("apply", gradtape::apply(*primitive_table()[9], {z, z, z})), CASE("apply_all", gradtape::apply_all(*primitive_table()[9], std::vector<Node>{z, z, z})), CASE("on", o.parameter.on(z)), CASE("operator()", o.layer(z)),
@@ -192,7 +196,11 @@ const Case of_tapes[] = {
     CASE("sibling_parameter", sibling_parameter(o.x, o.moved)), CASE("sibling_constant", sibling_constant(o.x, o.moved)), CASE("full_like", full_like(o.counts, 0.5)),
     CASE("all_or_nothing", all_or_nothing(o.x, std::function<Node()>())), CASE("to_string", to_string(o.stale)), CASE("to_string", to_string(o.gone)),
     CASE("Program", Program(o.moved_tape, {})), CASE("Program", Program(o.spent)), CASE("Program", Program(o.tape, o.y, Update{o.x, o.x})), CASE("size", o.spent.size()),
-    CASE("body", o.spent.body()), CASE("Subprogram", Subprogram(o.spent)), CASE("Subprogram", Subprogram(o.program)), CASE("record_body", record_body({}, {})), CASE("checkpoint", checkpoint({}, {o.x})), CASE("custom_vjp", custom_vjp({}, {}, {o.x})),
+    CASE("body", o.spent.body()), CASE("Subprogram", Subprogram(o.spent)), CASE("Subprogram", Subprogram(o.program)), CASE("record_body", record_body({}, {})), CASE("checkpoint", checkpoint({}, {o.x})),
+    CASE("scan", scan(std::function<ScanStep(Nodes, Nodes)>(), o.y, o.x)), CASE("scan", scan([](auto c, auto) { return ScanStep{c[0], {}}; }, o.y, o.y)), CASE("scan", scan([](auto c, auto) { return ScanStep{c[0], {}}; }, o.y, {})),
+    CASE("cond", cond(o.x, [](auto at) { return at[0]; }, [](auto at) { return at[0]; }, {o.x})), CASE("cond", cond(o.yes, BodyFunction(), [](auto at) { return at[0]; }, {o.x})),
+    CASE("while_loop", while_loop([](auto s) { return s[0]; }, [](auto s) { return s[0]; }, {o.x})), CASE("while_loop", while_loop(std::function<Node(Nodes)>(), [](auto s) { return s[0]; }, {o.x})),
+    CASE("fori_loop", fori_loop(0, INT64_MAX, [](Node, auto s) { return s[0]; }, {o.x})), CASE("fori_loop", fori_loop(INT64_MIN, INT64_MAX, [](Node, auto s) { return s[0]; }, {o.x})), CASE("fori_loop", fori_loop(0, 1, [](Node, auto s) { return sum(s[0]); }, {o.x})), CASE("custom_vjp", custom_vjp({}, {}, {o.x})),
     CASE("custom_vjp", custom_vjp([](auto at) { return at[0]; }, [](auto, auto, auto bar) { return sum(bar[0]); }, {o.x})), CASE("custom_vjp", custom_vjp([](auto at) { return at[0]; }, [](auto, auto, auto) { return std::vector<Node>(); }, {o.x})),
     CASE("custom_jvp", custom_jvp([](auto at) { return at[0]; }, {}, {o.x})), CASE("custom_jvp", custom_jvp([](auto at) { return at[0] + 1; }, [](auto, auto, auto dot) { return dot[0]; }, {o.counts})),
     CASE("record_body", record_body([](Nodes) { return Node(); }, std::vector{o.y.type()})), CASE("expand", expand(o.body, {})), CASE("call", call(o.body, {})), CASE("call", call(BodyFunction(), {o.x})), CASE("call", call([](auto at) { return at[0]; }, {o.x, o.foreign})), CASE("call", call([&](auto at) { return at[0] * o.x; }, {o.x})), CASE("to_text", to_text(o.spent)), CASE("to_dot", to_dot(o.spent)), CASE("verify", verify(o.spent)), CASE("origins", origins(o.moved_tape)),

@@ -80,6 +80,25 @@ long in_steps(Replay& replay, const std::vector<std::vector<Tensor>>& batches, s
     });
 }
 
+TEST_CASE("replay: loops and calls that stay calls allocate nothing, however long they are") {
+    Tape tape;
+    Random random(2);
+    const Node w = tape.parameter(random.tensor({9, 9}, -1, 1)), h = tape.parameter(random.tensor({2, 9}, -1, 1)), x = tape.input(random.tensor({50, 2, 9}, -1, 1));
+    const auto step = [](std::span<const Node> carry, std::span<const Node> row, std::span<const Node> shared) {
+        const Node next = tanh(matmul(carry[0], shared[0]) + row[0]);
+        return ScanStep{next, {softmax(next, 1), sum(next)}};
+    };
+    const Scanned z = scan(step, h, x, {.shared = w});
+    const Node total = sum(z.carry[0]) + sum(square(z.rows[0])) + sum(z.rows[1]);
+    const Node scaled = call([](std::span<const Node> at) { return exp(at[0]) * 2.0; }, total)[0];
+    const Node chosen = cond(total > 0.0, [](std::span<const Node> at) { return sin(at[0]); }, [](std::span<const Node> at) { return cos(at[0]); }, {total})[0];
+    const Node last = while_loop([](std::span<const Node> s) { return s[0] < 1e6; }, [](std::span<const Node> s) { return square(s[0]) + 2.0; }, {total})[0];
+    for (bool inlined : {true, false}) {
+        Replay replay(compile(tape, {total, scaled, chosen, last, grad(scaled + chosen, w), grad(total, h)}, {}, {.inline_calls = inlined}));
+        CHECK(in_steps(replay, {{random.tensor({50, 2, 9}, -1, 1)}, {random.tensor({50, 2, 9}, -1, 1)}}, 20) == 0);
+    }
+}
+
 TEST_CASE("replay: the post's training step allocates nothing") {
     const post::Example example = post::separable();
     post::Run run(1, example.widths, 200);

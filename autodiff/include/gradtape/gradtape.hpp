@@ -4,6 +4,8 @@
 #pragma once
 
 #include <gradtape/compile.hpp>
+#include <gradtape/control.hpp>
+#include <gradtape/loops.hpp>
 #include <gradtape/linalg.hpp>
 #include <gradtape/ops.hpp>
 #include <gradtape/ops_indexing.hpp>

@@ -8,7 +8,7 @@
     X(gather) X(scatter) X(scatter_add) X(dynamic_slice) X(dynamic_update_slice)                                  \
     X(argmax) X(argmin) X(sort) X(cumsum) \
     X(triangle) X(cholesky) X(triangular_solve) X(lu) X(eigh) X(qr) X(svd) X(solve) X(inv) X(adjugate) X(det) X(slogdet) \
-    X(call) X(checkpoint) X(barrier) X(custom_vjp) X(custom_jvp)
+    X(call) X(checkpoint) X(barrier) X(custom_vjp) X(custom_jvp) X(scan) X(cond) X(while_loop)
 #define GRADTAPE_WITH_KERNELS(X)                                                                                 \
     X(add) X(subtract) X(multiply) X(divide) X(negative) X(power) X(power_slope) X(power_log) X(square)          \
     X(multiply_no_nan) X(multiply_or_zero) X(divide_no_nan)                                                      \
