@@ -151,7 +151,7 @@ TEST_CASE("bodies: a branch that is not taken computes nothing, and a NaN in it 
     const Node x = tape.input(Tensor{4, -9}), yes = tape.input(Tensor(false)), places = tape.input(make({7}, DType::int64));
     const Node z = cond(yes, [](Nodes y) { return sum(take(y[0], y[1], 0)); }, [](Nodes y) { return sum(y[0]); }, {x, places})[0];
     CHECK(z.item() == -5);  // no index is refused
-    const Node mask = tape.input(Tensor{true, false});
+    const Node mask = tape.input(make({1, 0}, DType::boolean));
     const auto root = [](Nodes at) { return cond(at[0], [](Nodes y) { return sqrt(y[0]); }, [](Nodes y) { return y[0] * 2.0; }, {at[1]}); };
     const Node both = vmap(root, {mask, x})[0];
     CHECK(values(both) == std::vector<double>{2, -18});

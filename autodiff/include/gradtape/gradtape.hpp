@@ -1,4 +1,4 @@
-// Tensors, tape, operations, linear algebra, random numbers, derivatives; programs, compiled and as files. Headers of their
+// Tensors, tape, operations, linear algebra, random numbers, derivatives, loops; programs, compiled and as files. Headers of their
 // own: check.hpp (a derivative against differences), nonfinite.hpp (where a NaN comes from), primitive.hpp (primitives of your
 // own), portable.hpp, xtensor.hpp, nn/nn.hpp.
 #pragma once
