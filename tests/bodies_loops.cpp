@@ -69,7 +69,7 @@ ScanStep nested(Nodes carry, Nodes x, Nodes shared) {
     return {kept[0] * 0.3, inner.rows};
 }
 
-std::vector<BodyCase> cases() {
+std::vector<BodyCase> loop_cases() {
     Random random(8);
     const auto t = [&](const Shape& shape, DType dtype = DType::float64) { return random.tensor(shape, -1, 1, dtype); };
     const Tensor n = Tensor::full({}, 3, DType::int64);
@@ -88,14 +88,14 @@ std::vector<BodyCase> cases() {
 }
 
 TEST_CASE("bodies: a scan is the loop written out, in values, both modes, any order, and batches") {
-    for (const BodyCase& its : cases()) {
+    for (const BodyCase& its : loop_cases()) {
         CAPTURE(its.name);
         CHECK(check_derivatives(its) == "");
     }
 }
 
 TEST_CASE("bodies: a scan compiled has the bits of recording, and so has a file of it") {
-    for (const BodyCase& its : cases()) {
+    for (const BodyCase& its : loop_cases()) {
         CAPTURE(its.name);
         CHECK(check_compiled(its) == "");
     }

@@ -13,8 +13,8 @@ namespace {
 
 using Nodes = std::span<const Node>;
 
-std::vector<Node> layer(Nodes x) { return {tanh(matmul(x[0], x[1]) + 0.5), sum(x[1] * x[1])}; }
-std::vector<Node> mixed(Nodes x) {
+std::vector<Node> dense(Nodes x) { return {tanh(matmul(x[0], x[1]) + 0.5), sum(x[1] * x[1])}; }
+std::vector<Node> counting(Nodes x) {
     const Node steps = x[0] + 1;  // int64
     return {steps, exp(x[1]) * cast(steps, DType::float64), x[1]};
 }
@@ -25,15 +25,15 @@ std::vector<Node> slopes_of_waves(Nodes x, Nodes, Nodes z_bar) {
 }
 Node slope_along(Nodes x, Nodes, Nodes x_dot) { return cos(x[0] * x[1]) * (x_dot[0] * x[1] + x[0] * x_dot[1]); }
 
-std::vector<BodyCase> cases() {
+std::vector<BodyCase> rule_cases() {
     Random random(6);
     const Tensor a = random.tensor({2, 3}, -1, 1), b = random.tensor({3, 4}, -1, 1), n = Tensor::full({}, 3, DType::int64);
     const Tensor v = random.tensor({4}, -1, 1), w = random.tensor({4}, -1, 1), f = random.tensor({4}, -1, 1, DType::float32);
     const auto own = [](Nodes x) { return custom_vjp(waves, slopes_of_waves, x); };
     const auto pushed = [](Nodes x) { return custom_jvp(waves, slope_along, x); };
     std::vector<BodyCase> all;
-    all.push_back({"checkpoint", [](Nodes x) { return checkpoint(layer, x); }, layer, {a, b}, true, true, {1}});
-    all.push_back({"checkpoint, integers first", [](Nodes x) { return checkpoint(mixed, x); }, mixed, {n, v}});
+    all.push_back({"checkpoint", [](Nodes x) { return checkpoint(dense, x); }, dense, {a, b}, true, true, {1}});
+    all.push_back({"checkpoint, integers first", [](Nodes x) { return checkpoint(counting, x); }, counting, {n, v}});
     all.push_back({"checkpoints within one", [](Nodes x) {
         const auto half = [](Nodes y) { return checkpoint([](Nodes q) { return tanh(exp(q[0])); }, y); };
         return checkpoint([&](Nodes y) { return half(half(y)); }, x);
@@ -45,11 +45,11 @@ std::vector<BodyCase> cases() {
         return custom_vjp([](Nodes y) { return exp(y[0]); }, [](Nodes, Nodes z, Nodes z_bar) { return z[0] * z_bar[0]; }, x);
     }, [](Nodes x) { return exp(x[0]); }, {v}});
     all.push_back({"a vjp, integers among them", [](Nodes x) {
-        return custom_vjp(mixed, [](Nodes y, Nodes z, Nodes z_bar) {
+        return custom_vjp(counting, [](Nodes y, Nodes z, Nodes z_bar) {
             CHECK_FALSE(z_bar[0].is_valid());
             return std::vector<Node>{Node(), z_bar[1] * exp(y[1]) * cast(z[0], DType::float64) + z_bar[2]};
         }, x);
-    }, mixed, {n, v}});
+    }, counting, {n, v}});
     all.push_back({"a jvp of one's own", pushed, waves, {v, w}});
     all.push_back({"a jvp of one's own, one shared", pushed, waves, {v, w}, true, true, {1}});
     all.push_back({"a rule that leaves one out", [](Nodes x) {
@@ -59,7 +59,7 @@ std::vector<BodyCase> cases() {
 }
 
 TEST_CASE("bodies: checkpoints and rules of one's own have the derivatives of the function written out") {
-    for (const BodyCase& its : cases()) {
+    for (const BodyCase& its : rule_cases()) {
         CAPTURE(its.name);
         // (where the second factor is held, so is its slope's)
         if (its.name != "a rule that leaves one out") CHECK(check_derivatives(its) == "");

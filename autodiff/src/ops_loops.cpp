@@ -16,14 +16,14 @@ namespace {
 
 using Nodes = std::span<const Node>;
 
-std::vector<Node> joined(std::initializer_list<Nodes> lists) {
+std::vector<Node> joined_nodes(std::initializer_list<Nodes> lists) {
     std::vector<Node> all;
     for (Nodes list : lists) all.insert(all.end(), list.begin(), list.end());
     return all;
 }
 
 /// The types of operands, which are of one recording; and there is one.
-std::vector<Type> types_of(Nodes nodes, const char* asker, Where where) {
+std::vector<Type> loop_types(Nodes nodes, const char* asker, Where where) {
     if (nodes.empty()) throw ValueError("needs at least one operand", {asker, {}, {}, where});
     std::vector<Type> types;
     for (const Node& node : nodes) {
@@ -66,14 +66,14 @@ Type row_of(const Type& type) { return {type.dtype, Shape(std::span(type.shape.b
 Scanned scan(const ScanFunction& f, const Several<Node>& init, const Several<Node>& xs, const ScanOptions& options, Where where) {
     check_function(f, "scan", where);
     const std::size_t shared = options.shared.all().size(), carry = init.all().size(), rows = xs.all().size();
-    const std::vector<Node> operands = joined({options.shared.all(), init.all(), xs.all()});
-    std::vector<Type> types = types_of(operands, "scan", where);
+    const std::vector<Node> operands = joined_nodes({options.shared.all(), init.all(), xs.all()});
+    std::vector<Type> types = loop_types(operands, "scan", where);
     const std::int64_t length = length_of(std::span(types).subspan(shared + carry), options.length, where);
     for (std::size_t k = shared + carry; k < types.size(); ++k) types[k] = row_of(types[k]);
     const Subprogram body = record_body([&](Nodes at) {
         const ScanStep step = f(at.subspan(shared, carry), at.subspan(shared + carry, rows), at.first(shared));
         check_count(step.carry.all().size(), carry, "scan", where);
-        return joined({step.carry.all(), step.rows.all()});
+        return joined_nodes({step.carry.all(), step.rows.all()});
     }, types, where);
     const std::vector<Node> all = apply_all(primitive(Op::scan), operands,
                                             {{"body", body}, {"groups", Integers{std::int64_t(shared), std::int64_t(carry), 1}},
@@ -85,8 +85,8 @@ Scanned scan(const ScanFunction& f, const Several<Node>& init, const Several<Nod
 std::vector<Node> cond(Node condition, const BodyFunction& then, const BodyFunction& other, const Several<Node>& operands, Where where) {
     check_function(then, "cond", where);
     check_function(other, "cond", where);
-    const std::vector<Node> all = joined({Nodes(&condition, 1), operands.all()});
-    const std::vector<Type> types = types_of(all, "cond", where);
+    const std::vector<Node> all = joined_nodes({Nodes(&condition, 1), operands.all()});
+    const std::vector<Type> types = loop_types(all, "cond", where);
     if (types.size() == 1) throw ValueError("needs at least one operand beside the condition", {"cond", {}, {}, where});
     const std::span<const Type> its = std::span(types).subspan(1);
     const Subprogram one = record_body(then, its, where), two = record_body(other, its, where);
@@ -98,8 +98,8 @@ std::vector<Node> while_loop(const LoopCondition& condition, const LoopFunction&
     check_function(condition, "while_loop", where);
     check_function(f, "while_loop", where);
     const std::size_t count = shared.all().size();
-    const std::vector<Node> operands = joined({shared.all(), init.all()});
-    const std::vector<Type> types = types_of(operands, "while_loop", where);
+    const std::vector<Node> operands = joined_nodes({shared.all(), init.all()});
+    const std::vector<Type> types = loop_types(operands, "while_loop", where);
     const Subprogram goes_on = record_body([&](Nodes at) { return condition(at.subspan(count), at.first(count)); }, types, where);
     const Subprogram body = record_body([&](Nodes at) {
         const Several<Node> next = f(at.subspan(count), at.first(count));
@@ -112,8 +112,8 @@ std::vector<Node> while_loop(const LoopCondition& condition, const LoopFunction&
 std::vector<Node> fori_loop(std::int64_t low, std::int64_t high, const CountedFunction& f, const Several<Node>& init, const Several<Node>& shared,
                             Where where) {
     check_function(f, "fori_loop", where);
-    const std::vector<Node> operands = joined({init.all(), shared.all()});
-    types_of(operands, "fori_loop", where);
+    const std::vector<Node> operands = joined_nodes({init.all(), shared.all()});
+    loop_types(operands, "fori_loop", where);
     const std::int64_t count = detail::saturated_sum(high, -std::max(low, -INT64_MAX));
     Tensor places = Tensor::uninitialised({DType::int64, {std::max<std::int64_t>(0, count)}}, where);
     for (std::int64_t i = low; std::int64_t& place : places.mutable_data<std::int64_t>()) place = i++;
