@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
     plot::Curve course{.label = "", .x = {}, .y = {}, .colour = plot::blue, .marker = plot::Marker::circle};
     gt::Tensor here = guess, best = guess, first, last;
     double least = std::numeric_limits<double>::infinity(), lambda = 1;
-    for (int i = 0; i < 25; ++i) {
+    for (int i = 0; i < 10; ++i) {
         program.set_input(0, here);
         program.set_input(1, gt::Tensor(lambda));
         program.run();

@@ -119,7 +119,8 @@ TEST_CASE("edge: a batch of right sides is one system, for which its matrix is n
     const Node a = definite(tape, 3, 3), b = tape.input(Random(2).tensor({5, 3, 2}, -1, 1));
     const std::pair<const char*, Binary> all[] = {{" = solve ", [](Node x, Node y) { return solve(x, y); }},
                                                   {" = triangular_solve ", [](Node x, Node y) { return triangular_solve(x, y); }}};
-    for (const auto& [name, f] : all) {
+    for (const auto& [name, function] : all) {
+        const Binary f = function;  // a lambda of clang 14 captures no structured binding
         const Node z = vmap([&](std::span<const Node> at) { return std::vector<Node>{f(at[0], at[1])}; }, {a, b}, {{unmapped, 0}, 0})[0];
         CHECK(mismatch(z, values(f(a, b)), {.relative = 1e-13}) == "");
         const std::string text = to_text(Program(tape, z));

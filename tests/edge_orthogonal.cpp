@@ -179,7 +179,8 @@ TEST_CASE("edge: one factorisation of eigh, qr, svd and lstsq serves value, grad
                                                  {" = qr ", [](Node a) { const auto [q, r] = qr(a); return sum(exp(q)) + sum(square(r)); }},
                                                  {" = svd ", [](Node a) { const auto [u, s, vt] = svd(a); return sum(exp(u)) + sum(exp(vt)) + sum(exp(s)); }},
                                                  {" = qr ", [](Node a) { return sum(square(lstsq(a, full_like(a, 1)))); }}};
-    for (const auto& [name, f] : all) {
+    for (const auto& [its_name, f] : all) {
+        const std::string name = its_name;
         Tape tape;
         const Node a = tape.parameter(Tensor{{3, 0.5, 0.25}, {0.5, 7, -0.5}, {1, 0.25, 12}}), y = f(a);
         CAPTURE(std::string(name));
