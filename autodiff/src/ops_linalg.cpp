@@ -11,22 +11,17 @@
 namespace gradtape {
 
 using detail::bind;
+using detail::node_of;
 using detail::Op;
 using detail::Recorder;
 
 namespace {
 
-Node own_node(const Operand& x, const char* name) {
-    if (!x.is_node()) throw TapeError("needs a node; make one with Tape::constant", {name, {}, {}, x.where()});
-    Recorder::of(x.node(), name, x.where());
-    return x.node();
-}
-
 /// One of the operands' nodes, beside which a tensor is recorded as a constant.
-Node beside(const Operand& a, const Operand& b, const char* name) { return own_node(a.is_node() ? a : b, name); }
+Node beside(const Operand& a, const Operand& b, const char* name) { return node_of(a.is_node() ? a : b, name); }
 
 Node recorded(const Operand& x, Node beside, const char* name) {
-    return x.is_tensor() ? sibling_constant(beside, x.tensor(), x.where()) : own_node(x, name);
+    return x.is_tensor() ? sibling_constant(beside, x.tensor(), x.where()) : node_of(x, name);
 }
 
 Shape leading(const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 2)); }
@@ -76,7 +71,7 @@ System system_of(const char* name, const Operand& a, const Operand& b, bool squa
 
 /// All results of a primitive of one operand, refused in the name of the operation that needs them.
 std::vector<Node> factored(Op op, const char* name, const Operand& a, bool square) {
-    const Node x = own_node(a, name);
+    const Node x = node_of(a, name);
     const Shape shape = x.shape();
     if (!is_floating(x.dtype()))
         throw DTypeError(std::string("takes float32 or float64, not ") + to_string(x.dtype()) + "; cast first", {name, {shape}, {}, a.where()});
@@ -122,7 +117,7 @@ Node solved(const System& s, const Lu& lu) {
 /// f of a's factors, or nothing recorded.
 template <class F>
 Node with_factors(const Operand& a, const char* name, F f) {
-    return all_or_nothing(own_node(a, name), [&] { return f(lu_of(name, a)); });
+    return all_or_nothing(node_of(a, name), [&] { return f(lu_of(name, a)); });
 }
 
 }  // namespace
@@ -157,14 +152,14 @@ Node solve(Operand a, Operand b) {
     });
 }
 Node solve(const Lu& a, Operand b) {
-    return all_or_nothing(own_node({a.a, b.where()}, "solve"), [&] { return solved(system_of("solve", {a.a, b.where()}, b), a); });
+    return all_or_nothing(node_of({a.a, b.where()}, "solve"), [&] { return solved(system_of("solve", {a.a, b.where()}, b), a); });
 }
 
 Node inv(Operand a) {
     return with_factors(a, "inv", [&](const Lu& lu) { return inv(lu, a.where()); });
 }
 Node inv(const Lu& a, Where where) {
-    return all_or_nothing(own_node({a.a, where}, "inv"), [&] {
+    return all_or_nothing(node_of({a.a, where}, "inv"), [&] {
         return apply(detail::primitive(Op::inv), operands(a, where), {}, where);
     });
 }
@@ -172,15 +167,15 @@ Node det(Operand a) {
     return with_factors(a, "det", [&](const Lu& lu) { return det(lu, a.where()); });
 }
 Node det(const Lu& a, Where where) {
-    return all_or_nothing(own_node({a.a, where}, "det"), [&] {
+    return all_or_nothing(node_of({a.a, where}, "det"), [&] {
         return apply(detail::primitive(Op::det), operands(a, where), {}, where);
     });
 }
 Slogdet slogdet(Operand a) {
-    return all_or_nothing(own_node(a, "slogdet"), [&] { return slogdet(lu_of("slogdet", a), a.where()); });
+    return all_or_nothing(node_of(a, "slogdet"), [&] { return slogdet(lu_of("slogdet", a), a.where()); });
 }
 Slogdet slogdet(const Lu& a, Where where) {
-    own_node({a.a, where}, "slogdet");
+    node_of({a.a, where}, "slogdet");
     const std::vector<Node> z = apply_all(detail::primitive(Op::slogdet), operands(a, where), {}, where);
     return {z[0], z[1]};
 }

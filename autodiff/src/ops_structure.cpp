@@ -11,18 +11,11 @@ namespace gradtape {
 
 using detail::at_axis;
 using detail::bind;
+using detail::node_of;
 using detail::Op;
 using detail::Recorder;
 
 namespace {
-
-/// The node of an operand that can be nothing else.
-Node node_of(const Operand& x, const char* name) {
-    if (!x.is_node()) throw TapeError("needs a node; make one with Tape::constant", {name, {}, {}, x.where()});
-    Recorder::of(x.node(), name, x.where());
-    return x.node();
-}
-
 
 [[noreturn]] void refuse(const char* name, const std::string& problem, std::initializer_list<Shape> shapes, Where where,
                          std::optional<int> axis = {}) {

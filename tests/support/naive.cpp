@@ -11,16 +11,6 @@
 namespace gradtape::test::naive {
 namespace {
 
-using Real = long double;
-using Reals = std::vector<Real>;
-
-struct Call {
-    const std::vector<Array>& operands;
-    const Attributes& attributes;
-    const Type& result;
-    const Array& operator[](std::size_t i) const { return operands[i]; }
-    const Shape& shape(const char* name) const { return attributes.get<Shape>(name); }
-};
 using Function = std::function<Reals(const Call&)>;
 
 Function each(Real (*f)(Real)) {

@@ -9,18 +9,6 @@
 namespace gradtape::test::naive {
 namespace {
 
-using Real = long double;
-using Reals = std::vector<Real>;
-
-struct Call {
-    const std::vector<Array>& operands;
-    const Attributes& attributes;
-    const Type& result;
-    const Array& operator[](std::size_t i) const { return operands[i]; }
-    std::size_t axis() const { return std::size_t(attributes.get<std::int64_t>("axis")); }
-    const Shape& x() const { return operands[0].type.shape; }
-};
-
 /// The multi-index in x of what is at `index` among the picked.
 Shape place(const Call& call, const Shape& index) {
     const Shape& indices = call[1].type.shape;

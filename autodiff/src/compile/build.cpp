@@ -150,7 +150,7 @@ private:
         const Index x = values_.root(at(i).operands[0]);
         const RowReduction* const reduction = kernels_of(*at(i).primitive).row_streams[at(i).type.dtype == DType::float64];
         const std::int64_t length = at(i).type.shape.elements(), rows = at(x).type.shape.elements() / length;
-        const std::size_t state = (reduction->state_bytes(std::size_t(rows), std::size_t(length)) + 63) / 64 * 64;
+        const std::size_t state = blocks(reduction->state_bytes(std::size_t(rows), std::size_t(length)));
         plan_.steps.push_back({Step::Kind::row_sum, std::uint32_t(plan_.row_sums.size())});
         plan_.row_sums.push_back({reduction, values_.rows(x), values_.room_for_unit(state), values_.store(i, u, false),
                                   std::size_t(values_.at_a_time(rows)), std::size_t(length)});

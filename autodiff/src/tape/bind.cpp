@@ -102,6 +102,12 @@ Node bind_tensors(Op op, std::initializer_list<Operand> operands, const Attribut
 
 }  // namespace
 
+Node node_of(const Operand& x, const char* name) {
+    if (!x.is_node()) throw TapeError("needs a node; make one with Tape::constant", {name, {}, {}, x.where()});
+    Recorder::of(x.node(), name, x.where());
+    return x.node();
+}
+
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes) {
     const Call call{primitive(op), std::span(operands.begin(), operands.size()), operands.begin()->where()};
     Recorder& recorder = common_recorder(call);

@@ -251,6 +251,9 @@ private:
     bool body_ = false;
 };
 
+/// The node of an operand that can be nothing else, in a recording that goes on; TapeError otherwise.
+Node node_of(const Operand& x, const char* name);
+
 /// Records `op`, first making numbers into constants and broadcasting operands where the primitive says so.
 Node bind(Op op, std::initializer_list<Operand> operands, const Attributes& attributes = {});
 
